@@ -1,0 +1,1 @@
+"""AgentPost: a self-hosted email platform for AI agents."""
