@@ -1,0 +1,48 @@
+"""Identifiers: a prefix that names the kind, then a ULID (26 Crockford base 32 characters).
+
+A ULID begins with its time in milliseconds, so ids of one kind sort by age and new rows land at
+the end of an index.  Ids are types: a function that wants an :class:`InboxId` is not given a
+string by accident.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from typing import NewType
+
+OrganizationId = NewType("OrganizationId", str)
+EnvironmentId = NewType("EnvironmentId", str)
+InboxId = NewType("InboxId", str)
+MailboxId = NewType("MailboxId", int)
+MessageId = NewType("MessageId", str)
+ThreadId = NewType("ThreadId", str)
+DraftId = NewType("DraftId", str)
+KeyId = NewType("KeyId", str)
+CredentialId = NewType("CredentialId", str)
+EventId = NewType("EventId", str)
+ModSeq = NewType("ModSeq", int)
+Uid = NewType("Uid", int)
+
+_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_PAIRS = tuple(a + b for a in _ALPHABET for b in _ALPHABET)
+_SHAPE = re.compile(r"[a-z]{2,4}_[0-7][0-9A-HJKMNP-TV-Z]{25}", re.ASCII)
+
+
+def ulid(milliseconds: int | None = None) -> str:
+    """A new ULID: 48 bits of time in milliseconds, then 80 random bits."""
+    when = time.time_ns() // 1_000_000 if milliseconds is None else milliseconds
+    value = when << 80 | int.from_bytes(os.urandom(10))
+    pairs = [_PAIRS[value >> shift & 1023] for shift in range(120, -1, -10)]
+    return "".join(pairs)
+
+
+def new_id(prefix: str) -> str:
+    """A new identifier such as ``msg_01JQ8X5K2M3N4P5R6S7T8V9W00``."""
+    return f"{prefix}_{ulid()}"
+
+
+def is_id(text: str, prefix: str) -> bool:
+    """Whether ``text`` has the shape of an identifier of this kind; says nothing of existence."""
+    return text.startswith(prefix + "_") and _SHAPE.fullmatch(text) is not None

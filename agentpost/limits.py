@@ -1,0 +1,167 @@
+"""Every bound of the server: a number, its unit, its reason and its source.
+
+Limits are frozen values handed down, never read from a global, so that a test can shrink one and
+an operator can raise one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class MessageLimits:
+    """What one message may be, on every way in and out."""
+
+    max_octets: int = 10 * 1024 * 1024
+    """Whole message, attachments included: R72; SMTP SIZE, IMAP APPENDLIMIT, REST 413."""
+    max_header_octets: int = 256 * 1024
+    """Header section of an incoming submission; more is an attack on parsers."""
+    max_header_fields: int = 1000
+    """Fields in the header section; the largest real mail of our corpus has under 200."""
+    max_received_fields: int = 50
+    """Received fields before a message counts as looping (RFC 5321 section 6.3 wants >= 100
+    hops tolerated between relays; a submission has next to none)."""
+    max_recipients: int = 50
+    """Recipients of one message: the relay's own bound (SES takes 50 a call)."""
+
+
+@dataclass(frozen=True, slots=True)
+class ThreadingLimits:
+    """How much of In-Reply-To and References is believed, and how much we write."""
+
+    max_ids: int = 100
+    """Identifiers of one message that a conversation is looked up by; real threads that deep are
+    rare, and each one is a key in a query."""
+    max_id_characters: int = 998
+    """One identifier; it cannot be folded, so it fits one line (RFC 5322 section 2.1.1)."""
+    max_field_characters: int = 32 * 1024
+    """Of a longer field only both ends are read; 100 identifiers of real mail take under 10,000."""
+    max_references_octets: int = 8 * 1024
+    """References we write; several servers refuse header fields over 10 to 16 KiB."""
+
+
+@dataclass(frozen=True, slots=True)
+class CompositionLimits:
+    """What one composed message may hold besides the limit on the whole."""
+
+    max_custom_headers: int = 100
+    """Fields of one request; more is a mistake of the caller."""
+    max_header_value_octets: int = 8 * 1024
+    """One custom field, encoded; several servers refuse fields over 10 to 16 KiB."""
+    max_subject_characters: int = 2000
+    """Twice what a single line could hold; mail programs show a tenth of it."""
+    max_attachments: int = 100
+    """Parts of one message; mail programs and scanners stop at a few hundred."""
+    max_quoted_characters: int = 100_000
+    """Text or HTML of the answered message that is quoted; the rest is left out with a mark."""
+
+
+@dataclass(frozen=True, slots=True)
+class HttpLimits:
+    """What one HTTP connection, request and answer may take; times in seconds."""
+
+    max_connections: int = 4000
+    """Connections of one worker; a further one is answered 503 and closed."""
+    max_requests: int = 256
+    """Requests at work in one worker at once; each may hold a body and a database call."""
+    max_head_octets: int = 16 * 1024
+    """Request line and header fields together; proxies and browsers stay under 8 KiB."""
+    max_fields: int = 100
+    """Header fields of one request; real clients send under 30."""
+    max_body_octets: int = 1024 * 1024
+    """Body of a request whose endpoint does not say otherwise."""
+    max_buffered_octets: int = 128 * 1024 * 1024
+    """Bodies that one worker holds at once; a request waits until its body fits."""
+    max_pipelined_octets: int = 64 * 1024
+    """What a client may send ahead of an answer it waits for."""
+    first_request_s: float = 15.0
+    """From the connection to the first complete head."""
+    head_s: float = 10.0
+    """From the first octet of a head to its last: a slow head holds a connection (slowloris)."""
+    keep_alive_s: float = 75.0
+    """Idle between two requests; longer than the 60 s of common load balancers, which must be
+    the side that closes."""
+    body_s: float = 20.0
+    """Time allowed for a body, besides what ``body_octets_per_s`` allows for its size."""
+    body_octets_per_s: int = 8 * 1024
+    """The slowest client whose body is waited for: a poor mobile connection."""
+    answer_s: float = 60.0
+    """A handler's time, unless its endpoint says otherwise."""
+    send_s: float = 30.0
+    """For one piece (``piece_octets``) to leave: a client that does not read is dropped."""
+    piece_octets: int = 256 * 1024
+    """Octets handed to the transport under one send deadline."""
+    linger_s: float = 1.0
+    """Reading on after a refusal, so that a reset does not destroy the answer on its way
+    (RFC 9112 section 9.6)."""
+    drain_s: float = 20.0
+    """At shutdown, for requests at work to finish; then connections are cut."""
+    tcp_user_timeout_ms: int = 45_000
+    """Unacknowledged octets for this long end a connection (RFC 5482): a vanished peer."""
+    websocket_message_octets: int = 64 * 1024
+    """One message of a WebSocket client; its frames are subscriptions and acknowledgements."""
+    websocket_ping_s: float = 25.0
+    """Between pings; middle boxes drop silent connections after 30 to 60 s."""
+    max_subscriptions: int = 64
+    """Subscriptions and waits of one WebSocket."""
+
+
+@dataclass(frozen=True, slots=True)
+class FramingLimits:
+    """What one IMAP command may bring before its grammar is looked at."""
+
+    max_line_octets: int = 65_536
+    """One line without its CR LF; clients keep to about 8,192 (RFC 7162 section 4), long UID
+    lists of mature clients need more."""
+    max_literals: int = 1_000
+    """Literals of one command; each costs a round trip or a few octets, so more is an attack."""
+    max_argument_octets: int = 1024 * 1024
+    """Everything of one command but the messages it uploads."""
+    max_nonsynchronizing_octets: int = 4_096
+    """One literal that does not wait for us (RFC 7888 section 5, LITERAL-)."""
+    max_message_octets: int = 10 * 1024 * 1024
+    """One literal of a command that uploads messages: R72, APPENDLIMIT."""
+    max_swallowed_octets: int = 1024 * 1024
+    """Octets of a refused command that are read and dropped before the connection is closed."""
+
+
+FRAMING_BEFORE_LOGIN = FramingLimits(
+    max_line_octets=8_192,
+    max_literals=8,
+    max_argument_octets=8_192,
+    max_message_octets=8_192,
+)
+"""A stranger needs a name, a password and at most a long token."""
+
+FRAMING_AFTER_LOGIN = FramingLimits()
+
+
+@dataclass(frozen=True, slots=True)
+class GrammarLimits:
+    """How large the arguments of an IMAP command may grow."""
+
+    max_search_string_octets: int = 1_024
+    """One string of SEARCH; every message is compared with it."""
+    max_search_depth: int = 20
+    """Parentheses, NOT and OR inside each other; people stop at three."""
+    max_search_keys: int = 2_000
+    """Search keys of one command; programs look up hundreds of Message-IDs with OR."""
+    max_header_names: int = 100
+    """Names of one HEADER.FIELDS list; the longest a known client sends has about 30."""
+    max_fetch_items: int = 200
+    """Data items of one FETCH; clients fetch one section of every part of a large message."""
+    max_part_depth: int = 100
+    """Numbers of one part specifier; mail is nested a few levels deep."""
+    max_pattern_octets: int = 512
+    """One LIST pattern; matching costs its length for every mailbox."""
+    max_patterns: int = 20
+    """Patterns of one LIST (RFC 5258 section 3)."""
+    max_mailbox_octets: int = 1_024
+    """A mailbox name in UTF-8, all levels together."""
+    max_mailbox_levels: int = 32
+    """Levels of a mailbox name."""
+    max_keyword_octets: int = 128
+    """One keyword; labels are short."""
+    max_flags: int = 128
+    """Flags and keywords named by one command."""

@@ -1,0 +1,49 @@
+"""Inboxes: the product account, one address with its mail (R36-R70)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from agentpost.ids import EnvironmentId, InboxId, ModSeq, OrganizationId
+
+
+@dataclass(frozen=True, slots=True)
+class Inbox:
+    """One inbox.  ``version`` is its own ETag, ``modseq`` the counter of its mail."""
+
+    id: InboxId
+    organization: OrganizationId
+    environment: EnvironmentId
+    address: str
+    username: str
+    domain: str
+    display_name: str | None
+    client_id: str | None
+    metadata: dict[str, Any]
+    labels: tuple[str, ...]
+    settings: dict[str, Any]
+    signature: str | None
+    modseq: ModSeq
+    version: int
+    send_paused: bool
+    paused_reason: str | None
+    paused_at: datetime | None
+    paused_by: str | None
+    deleted_at: datetime | None
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class LocalAddress:
+    """What delivery must know of an address that lives here."""
+
+    inbox: InboxId
+    organization: OrganizationId
+    environment: EnvironmentId
+    address: str
+    display_name: str | None
+    deleted: bool
+    send_paused: bool

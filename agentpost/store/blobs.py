@@ -1,0 +1,66 @@
+"""Where octets live that are too large for a row: files, written before the transaction.
+
+A file is named by its blob's id, so two messages never share one and the sweep of orphans (files
+no row speaks of after a day) cannot race a writer.
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import trio
+
+from agentpost import clock
+
+
+class DiskBlobs:
+    """Blobs as files under one directory, two levels deep, fsynced before they are spoken of."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    async def put(self, blob_id: str, octets: bytes) -> str:
+        """Write ``octets`` durably; returns the location to keep in the row."""
+        location = f"{blob_id[-2:]}/{blob_id}"
+        await trio.to_thread.run_sync(self._write, location, octets)
+        return location
+
+    async def get(self, location: str) -> bytes:
+        """The octets at ``location``.  Raises OSError when they are gone."""
+        return await trio.to_thread.run_sync((self._root / location).read_bytes)
+
+    async def remove(self, location: str) -> None:
+        """Forget the octets at ``location``; nothing happens when they are gone already."""
+        await trio.to_thread.run_sync(lambda: (self._root / location).unlink(missing_ok=True))
+
+    def older_than(self, age: timedelta) -> list[str]:
+        """Locations of files last written more than ``age`` ago; for the sweep, in a thread."""
+        if not self._root.is_dir():
+            return []
+        limit: datetime = clock.now() - age
+        return [
+            str(path.relative_to(self._root))
+            for path in self._root.glob("*/blob_*")
+            if path.stat().st_mtime < limit.timestamp()
+        ]
+
+    def _write(self, location: str, octets: bytes) -> None:
+        path = self._root / location
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        temporary = path.with_suffix(".part")
+        with open(temporary, "wb", opener=_private) as file:
+            file.write(octets)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+        directory = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(directory)
+        finally:
+            os.close(directory)
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)

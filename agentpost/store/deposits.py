@@ -1,0 +1,395 @@
+"""Group commit: messages that arrive together are stored together.
+
+Whoever finds nobody writing becomes the leader, takes what is waiting (its own deposit among it)
+and writes it in one statement; the others wait for their results.  When the leader is done, the
+first of those that came meanwhile leads.  Nothing waits when the server is idle, and under load
+one fsync serves many messages.  A batch that fails is repeated one deposit at a time, so that a
+bad one fails alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+import trio
+
+from agentpost import clock
+from agentpost.errors import (
+    MailboxNotFound,
+    MessageUnacceptable,
+    Overloaded,
+    Problem,
+    QuotaExceeded,
+)
+from agentpost.ids import InboxId, MailboxId, ModSeq, ThreadId, Uid, new_id
+from agentpost.mime.summary import MessageSummary
+from agentpost.model.mailbox import Placed
+from agentpost.model.message import Address, Arrival, Meter, NewDelivery, NewRelay
+from agentpost.store.blobs import DiskBlobs
+from agentpost.store.pool import Connection, Database, Refused
+
+_encode = msgspec.json.Encoder().encode
+
+
+class DuplicateSubmission(Exception):
+    """The deposit's fingerprint is known: it was accepted before."""
+
+
+@dataclass(frozen=True, slots=True)
+class DepositLimits:
+    """Bounds of the batches of group commit."""
+
+    batch_deposits: int = 64
+    """Deposits in one transaction; more only lengthens everyone's wait."""
+    batch_octets: int = 8 * 1024 * 1024
+    """Octets in one transaction."""
+    waiting_octets: int = 64 * 1024 * 1024
+    """Octets that may wait to be written; beyond that the server says it is busy."""
+    leaders: int = 2
+    """Batches on their way to PostgreSQL at once: one is prepared while one commits."""
+    inline_octets: int = 256 * 1024
+    """Larger messages are kept as files and not in a row."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deposit:
+    """One set of octets and every mailbox it goes to; stored entirely or not at all."""
+
+    octets: bytes
+    summary: MessageSummary
+    arrivals: tuple[Arrival, ...]
+    deliveries: tuple[NewDelivery, ...] = ()
+    relay: NewRelay | None = None
+    meter: Meter | None = None
+
+
+@dataclass(slots=True)
+class _Waiting:
+    deposit: Deposit
+    locations: dict[str, tuple[str, str | None]]
+    refs: tuple[bytes, ...]
+    turn: trio.Event = field(default_factory=trio.Event)
+    taken: bool = False
+    leads: bool = False
+    placed: tuple[Placed, ...] | None = None
+    error: BaseException | None = None
+
+
+class Committer:
+    """Writes deposits in batches; see the module's text."""
+
+    def __init__(
+        self,
+        database: Database,
+        blobs: DiskBlobs,
+        limits: DepositLimits,
+        committed: Callable[[InboxId], None],
+    ) -> None:
+        self._database = database
+        self._blobs = blobs
+        self._limits = limits
+        self._committed = committed
+        self._waiting: deque[_Waiting] = deque()
+        self._waiting_octets = 0
+        self._leaders = 0
+
+    async def commit(self, deposit: Deposit) -> tuple[Placed, ...]:
+        """Store ``deposit``; when this returns it is on disk.  One Placed for each arrival.
+
+        Raises: DuplicateSubmission; MailboxNotFound when a mailbox or inbox is gone;
+        QuotaExceeded; Overloaded when too much is waiting or the database cannot be reached.
+        """
+        if self._waiting_octets + len(deposit.octets) > self._limits.waiting_octets:
+            raise Overloaded("Too many messages are waiting to be stored.", retry_after=5)
+        entry = _Waiting(deposit, await self._place_octets(deposit), _refs(deposit.summary))
+        self._waiting.append(entry)
+        self._waiting_octets += len(deposit.octets)
+        if self._leaders < self._limits.leaders:
+            self._leaders += 1
+            entry.leads = True
+        while entry.placed is None and entry.error is None:
+            if entry.leads:
+                with trio.CancelScope(shield=True):
+                    await self._lead(entry)
+            else:
+                await self._wait(entry)
+        if entry.error is not None:
+            raise entry.error
+        assert entry.placed is not None
+        return entry.placed
+
+    async def _wait(self, entry: _Waiting) -> None:
+        try:
+            await entry.turn.wait()
+        except trio.Cancelled:
+            if not entry.taken:
+                self._forget(entry)
+            if entry.leads:
+                self._hand_over()
+            raise
+
+    async def _lead(self, leader: _Waiting) -> None:
+        try:
+            batch = self._take()
+            if batch:
+                await self._write(batch)
+        finally:
+            leader.leads = False
+            leader.turn = trio.Event()
+            self._hand_over()
+
+    def _hand_over(self) -> None:
+        for entry in self._waiting:
+            if not entry.leads:
+                entry.leads = True
+                entry.turn.set()
+                return
+        self._leaders -= 1
+
+    def _forget(self, entry: _Waiting) -> None:
+        self._waiting.remove(entry)
+        self._waiting_octets -= len(entry.deposit.octets)
+
+    def _take(self) -> list[_Waiting]:
+        batch: list[_Waiting] = []
+        octets = 0
+        seen: set[tuple[str, bytes]] = set()
+        left: deque[_Waiting] = deque()
+        while self._waiting and len(batch) < self._limits.batch_deposits:
+            entry = self._waiting.popleft()
+            size = len(entry.deposit.octets)
+            marks = _marks(entry)
+            # A reply must see the message it answers, and a repetition the first one: both go
+            # into a later batch than their original.
+            if batch and (octets + size > self._limits.batch_octets or not seen.isdisjoint(marks)):
+                left.append(entry)
+                if octets + size > self._limits.batch_octets:
+                    break
+                seen |= marks
+                continue
+            seen |= marks
+            octets += size
+            entry.taken = True
+            batch.append(entry)
+        self._waiting.extendleft(reversed(left))
+        self._waiting_octets -= octets
+        return batch
+
+    async def _write(self, batch: list[_Waiting]) -> None:
+        try:
+            placed = await self._store(batch)
+        except Exception as error:
+            if len(batch) == 1:
+                batch[0].error = _named(error)
+                batch[0].turn.set()
+            else:
+                for entry in batch:
+                    await self._write([entry])
+            return
+        for entry, places in zip(batch, placed, strict=True):
+            entry.placed = places
+            entry.turn.set()
+        for inbox in {a.inbox for entry in batch for a in entry.deposit.arrivals}:
+            self._committed(inbox)
+
+    async def _store(self, batch: list[_Waiting]) -> list[tuple[Placed, ...]]:
+        columns = _columns(batch)
+        tenants = ",".join(sorted({a.organization for e in batch for a in e.deposit.arrivals}))
+
+        async def operation(connection: Connection) -> list[Any]:
+            return await connection.rows(_DEPOSIT, *columns)
+
+        rows = iter(await self._database.run(tenants, operation))
+        return [
+            tuple(_placed(arrival, next(rows)) for arrival in entry.deposit.arrivals)
+            for entry in batch
+        ]
+
+    async def _place_octets(self, deposit: Deposit) -> dict[str, tuple[str, str | None]]:
+        """A blob for each organization concerned: its id, and its location when not inline."""
+        places: dict[str, tuple[str, str | None]] = {}
+        for arrival in deposit.arrivals:
+            if arrival.organization not in places:
+                blob_id = new_id("blob")
+                location = None
+                if len(deposit.octets) > self._limits.inline_octets:
+                    location = await self._blobs.put(blob_id, deposit.octets)
+                places[arrival.organization] = (blob_id, location)
+        return places
+
+
+_PARAMETERS = 58
+_DEPOSIT = "SELECT * FROM deposit({})".format(", ".join(f"${n + 1}" for n in range(_PARAMETERS)))
+
+
+def _columns(batch: Sequence[_Waiting]) -> list[list[Any]]:
+    """The arguments of ``deposit``, column by column."""
+    messages: list[tuple[Any, ...]] = []
+    blobs: list[tuple[Any, ...]] = []
+    refs: list[tuple[Any, ...]] = []
+    deliveries: list[tuple[Any, ...]] = []
+    events: list[tuple[Any, ...]] = []
+    jobs: list[tuple[Any, ...]] = []
+    relays: list[tuple[Any, ...]] = []
+    meters: dict[str, tuple[str, int, int]] = {}
+    for entry in batch:
+        deposit = entry.deposit
+        summary = deposit.summary
+        digest = hashlib.sha256(deposit.octets).digest()
+        for organization, (blob_id, location) in entry.locations.items():
+            inline = deposit.octets if location is None else None
+            blobs.append((blob_id, organization, digest, len(deposit.octets), inline, location))
+        shared = _shared(summary)
+        first = len(messages) + 1
+        for arrival in deposit.arrivals:
+            ordinal = len(messages) + 1
+            blob_id = entry.locations[arrival.organization][0]
+            messages.append(_message(arrival, blob_id, summary, shared))
+            refs += [(ordinal, position, ref) for position, ref in enumerate(entry.refs)]
+            events += [(ordinal, new_id("evt"), kind) for kind in arrival.events]
+            jobs += [(ordinal, kind) for kind in arrival.jobs]
+        deliveries += [
+            (first, d.recipient, d.state, d.local, _json(d.options)) for d in deposit.deliveries
+        ]
+        if deposit.relay is not None:
+            relays.append((first, deposit.relay.reverse_path, _json(deposit.relay.options)))
+        if deposit.meter is not None:
+            meter = deposit.meter
+            _, mails, _ = meters.get(meter.organization, ("", 0, 0))
+            meters[meter.organization] = (meter.organization, mails + meter.mails, meter.bound)
+    groups = (
+        (messages, 33),
+        (blobs, 6),
+        (refs, 3),
+        (deliveries, 5),
+        (events, 3),
+        (jobs, 2),
+        (relays, 3),
+        (list(meters.values()), 3),
+    )
+    columns: list[list[Any]] = []
+    for rows, width in groups:
+        columns += [list(column) for column in zip(*rows, strict=True)] or [
+            [] for _ in range(width)
+        ]
+    return columns
+
+
+def _shared(summary: MessageSummary) -> tuple[Any, ...]:
+    """The columns that all arrivals of a deposit have in common."""
+    sender = _json(
+        {
+            "from": _addresses(summary.from_),
+            "sender": _addresses(summary.sender),
+            "reply_to": _addresses(summary.reply_to),
+        }
+    )
+    recipients = _json(
+        {
+            "to": _addresses(summary.to),
+            "cc": _addresses(summary.cc),
+            "bcc": _addresses(summary.bcc),
+        }
+    )
+    return sender, recipients, _json(summary.references)
+
+
+def _message(
+    arrival: Arrival, blob_id: str, summary: MessageSummary, shared: tuple[Any, ...]
+) -> tuple[Any, ...]:
+    sender, recipients, references = shared
+    date = arrival.date
+    return (
+        arrival.inbox,
+        arrival.mailbox,
+        arrival.role,
+        arrival.message,
+        "thr_" + arrival.message[4:],
+        blob_id,
+        arrival.direction,
+        arrival.source,
+        summary.size,
+        summary.subject,
+        sender,
+        recipients,
+        summary.message_id,
+        None if summary.message_id is None else ref_of(summary.message_id),
+        summary.in_reply_to,
+        references,
+        summary.date,
+        summary.envelope,
+        summary.body,
+        summary.bodystructure,
+        summary.parts,
+        summary.preview,
+        min(summary.attachment_count, 32767),
+        summary.automated,
+        arrival.delivered_to,
+        _json(arrival.authentication) if arrival.authentication else "{}",
+        _json(arrival.metadata) if arrival.metadata else "{}",
+        arrival.state,
+        int(arrival.flags),
+        _json(arrival.keywords) if arrival.keywords else "[]",
+        clock.now() if date is None else date.moment,
+        0 if date is None else date.zone,
+        arrival.fingerprint,
+    )
+
+
+def ref_of(message_id: str) -> bytes:
+    """The key of a Message-ID in ``thread_refs``: 16 octets of its SHA-256."""
+    return hashlib.sha256(message_id.encode("utf-8", "surrogateescape")).digest()[:16]
+
+
+def _refs(summary: MessageSummary) -> tuple[bytes, ...]:
+    own = () if summary.message_id is None else (summary.message_id,)
+    ids = dict.fromkeys((*own, *reversed(summary.references)))
+    if summary.in_reply_to is not None:
+        ids.setdefault(summary.in_reply_to)
+    return tuple(ref_of(message_id) for message_id in ids)
+
+
+def _marks(entry: _Waiting) -> set[tuple[str, bytes]]:
+    marks = {(a.inbox, ref) for a in entry.deposit.arrivals for ref in entry.refs}
+    marks |= {(a.inbox, a.fingerprint) for a in entry.deposit.arrivals if a.fingerprint is not None}
+    return marks  # type: ignore[return-value]
+
+
+def _addresses(addresses: Sequence[Address]) -> list[dict[str, str | None]]:
+    return [{"email": a.email, "name": a.name} for a in addresses]
+
+
+def _json(value: object) -> str:
+    return _encode(value).decode()
+
+
+def _placed(arrival: Arrival, row: Any) -> Placed:
+    return Placed(
+        arrival.message,
+        MailboxId(row[1]),
+        row[2],
+        Uid(row[3]),
+        ModSeq(row[4]),
+        ThreadId(row[5]),
+    )
+
+
+def _named(error: Exception) -> BaseException:
+    if isinstance(error, Refused):
+        match error.code:
+            case "duplicate":
+                return DuplicateSubmission()
+            case "quota":
+                return QuotaExceeded("The organization has sent its mails of today.")
+            case "no_mailbox":
+                return MailboxNotFound()
+    if isinstance(error, Problem):
+        return error
+    if type(error).__name__ in {"CharacterNotInRepertoireError", "UntranslatableCharacterError"}:
+        return MessageUnacceptable("A header field holds text that cannot be stored.")
+    return error

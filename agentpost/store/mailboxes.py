@@ -1,0 +1,530 @@
+"""Mailboxes and the placements in them: what IMAP commands and REST folders do to the store.
+
+Callers name an inbox by the :class:`Scope` that login or a lookup gave them.  Uids are never
+reused: a mailbox that comes again under an old name has a higher UIDVALIDITY (RFC 9051 section
+2.3.1.1).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+from agentpost.errors import (
+    AlreadyExists,
+    Conflict,
+    DestinationNotFound,
+    Limit,
+    MailboxNotFound,
+)
+from agentpost.ids import InboxId, MailboxId, MessageId, ModSeq, OrganizationId, ThreadId, Uid
+from agentpost.model.actor import Actor, Scope
+from agentpost.model.mailbox import (
+    ROLE_NAMES,
+    Copied,
+    Flag,
+    FlagChange,
+    Mailbox,
+    MailboxStatus,
+    Rendered,
+    Role,
+)
+from agentpost.store.blobs import DiskBlobs
+from agentpost.store.pool import Connection, Duplicate, Refused, Row
+from agentpost.store.store import Door
+
+_MAILBOX = "id, organization_id, inbox_id, name, role, uidvalidity, subscribed, selectable"
+
+
+@dataclass(frozen=True, slots=True)
+class MailboxLimits:
+    """Bounds of the mailboxes of one inbox."""
+
+    mailboxes: int = 1000
+    """Mailboxes in one inbox; LIST answers stay small."""
+    keywords: int = 500
+    """Different keywords in one mailbox; FLAGS and PERMANENTFLAGS answers stay small."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What STORE did to one placement; ``refused`` when UNCHANGEDSINCE held it back."""
+
+    uid: Uid
+    flags: Flag
+    keywords: tuple[str, ...]
+    modseq: ModSeq
+    refused: bool
+
+
+class Mailboxes:
+    """Mailboxes by name and placements by uid."""
+
+    def __init__(
+        self,
+        door: Door,
+        blobs: DiskBlobs,
+        limits: MailboxLimits,
+        forget: Callable[[MailboxId], None],
+    ) -> None:
+        self._door = door
+        self._blobs = blobs
+        self._limits = limits
+        self._forget = forget
+
+    async def all(self, actor: Actor, where: Scope) -> tuple[Mailbox, ...]:
+        """All mailboxes of the inbox by name; unselectable ones (RFC 9051 \\Noselect) too."""
+
+        async def read(connection: Connection, _: Scope) -> list[Row]:
+            return await connection.rows(
+                f"SELECT {_MAILBOX} FROM mailboxes WHERE inbox_id = $1 ORDER BY name",
+                where.inbox,
+            )
+
+        rows = await self._door.read(actor, "messages:read", where, read)
+        return tuple(_mailbox(row) for row in rows)
+
+    async def subscriptions(self, actor: Actor, where: Scope) -> frozenset[str]:
+        """Subscribed names, also of mailboxes that do not exist (RFC 9051 section 6.3.7)."""
+
+        async def read(connection: Connection, _: Scope) -> list[Row]:
+            return await connection.rows(
+                "SELECT name FROM mailboxes WHERE inbox_id = $1 AND subscribed"
+                " UNION SELECT name FROM subscriptions WHERE inbox_id = $1",
+                where.inbox,
+            )
+
+        rows = await self._door.read(actor, "messages:read", where, read)
+        return frozenset(row["name"] for row in rows)
+
+    async def subscribe(self, actor: Actor, where: Scope, name: str, subscribed: bool) -> None:
+        """Subscribe to or unsubscribe from a name; a name without a mailbox is allowed.
+
+        Raises: Limit when too many names without mailboxes are subscribed.
+        """
+
+        async def write(connection: Connection, _: Scope) -> None:
+            found = await connection.value(
+                "UPDATE mailboxes SET subscribed = $3 WHERE inbox_id = $1 AND name = $2"
+                " RETURNING id",
+                where.inbox,
+                name,
+                subscribed,
+            )
+            if not subscribed:
+                await connection.execute(
+                    "DELETE FROM subscriptions WHERE inbox_id = $1 AND name = $2",
+                    where.inbox,
+                    name,
+                )
+            elif found is None:
+                count = await connection.value(
+                    "SELECT count(*) FROM subscriptions WHERE inbox_id = $1", where.inbox
+                )
+                if count >= self._limits.mailboxes:
+                    raise Limit("The inbox has too many subscriptions.")
+                await connection.execute(
+                    "INSERT INTO subscriptions VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
+                    where.organization,
+                    where.inbox,
+                    name,
+                )
+
+        await self._door.write(actor, "messages:read", where, write)
+
+    async def find(self, actor: Actor, where: Scope, name: str) -> Mailbox:
+        """The selectable mailbox of that name.  Raises: MailboxNotFound."""
+
+        async def read(connection: Connection, _: Scope) -> Row | None:
+            return await connection.row(
+                f"SELECT {_MAILBOX} FROM mailboxes"
+                " WHERE inbox_id = $1 AND name = $2 AND selectable",
+                where.inbox,
+                name,
+            )
+
+        row = await self._door.read(actor, "messages:read", where, read)
+        if row is None:
+            raise MailboxNotFound
+        return _mailbox(row)
+
+    async def create(self, actor: Actor, where: Scope, name: str) -> Mailbox:
+        """Make a mailbox and the missing levels above it (RFC 9051 section 6.3.4).
+
+        Raises: AlreadyExists; Limit when the inbox has too many mailboxes.
+        """
+
+        async def write(connection: Connection, _: Scope) -> Row:
+            await _lock(connection, where)
+            count = await connection.value(
+                "SELECT count(*) FROM mailboxes WHERE inbox_id = $1", where.inbox
+            )
+            levels = name.split("/")
+            if count + len(levels) > self._limits.mailboxes:
+                raise Limit(f"The inbox has {count} mailboxes; it may have no more.")
+            for depth in range(1, len(levels)):
+                await _make(connection, where, "/".join(levels[:depth]), None)
+            made = await _make(connection, where, name, None)
+            if made is None:
+                raise AlreadyExists(f"There is a mailbox of this name already: {name}.")
+            return made
+
+        return _mailbox(await self._door.write(actor, "messages:write", where, write))
+
+    async def delete(self, actor: Actor, where: Scope, name: str) -> None:
+        """Remove a mailbox and its placements; a parent of others stays as a bare name.
+
+        Raises: MailboxNotFound; Conflict for INBOX and the special-use mailboxes.
+        """
+
+        async def write(connection: Connection, _: Scope) -> MailboxId:
+            await _lock(connection, where)
+            row = await connection.row(
+                "SELECT id, role, selectable, EXISTS (SELECT 1 FROM mailboxes c"
+                "  WHERE c.inbox_id = $1 AND starts_with(c.name, $2 || '/')) AS parent"
+                " FROM mailboxes WHERE inbox_id = $1 AND name = $2",
+                where.inbox,
+                name,
+            )
+            if row is None or (row["parent"] and not row["selectable"]):
+                raise MailboxNotFound
+            if row["role"] is not None:
+                raise Conflict(
+                    f"{name} belongs to every inbox and cannot be deleted.",
+                    fix="Delete the messages in it instead.",
+                )
+            await connection.rows("SELECT expunge($1, $2, NULL, false)", where.inbox, row["id"])
+            await connection.execute("DELETE FROM mailboxes WHERE id = $1", row["id"])
+            if row["parent"]:
+                # The name stays, under a new identity: uids of the old one mean nothing to it.
+                await _make(connection, where, name, None, selectable=False)
+            return MailboxId(row["id"])
+
+        self._forget(await self._door.write(actor, "messages:write", where, write))
+
+    async def rename(self, actor: Actor, where: Scope, old: str, new: str) -> None:
+        """Rename a mailbox and all below it; renaming INBOX moves its messages out of it.
+
+        Source: RFC 9051 section 6.3.6.  Raises: MailboxNotFound; AlreadyExists; Conflict for
+        special-use mailboxes and for a name below itself.
+        """
+        if new == old or new.startswith(old + "/"):
+            raise Conflict("A mailbox cannot be moved below itself.")
+
+        async def write(connection: Connection, _: Scope) -> list[MailboxId]:
+            await _lock(connection, where)
+            row = await connection.row(
+                "SELECT id, role FROM mailboxes WHERE inbox_id = $1 AND name = $2",
+                where.inbox,
+                old,
+            )
+            if row is None:
+                raise MailboxNotFound
+            levels = new.split("/")
+            for depth in range(1, len(levels)):
+                await _make(connection, where, "/".join(levels[:depth]), None)
+            if row["role"] == "inbox":
+                made = await _make(connection, where, new, None)
+                if made is None:
+                    raise AlreadyExists(f"There is a mailbox of this name already: {new}.")
+                await connection.rows(
+                    "SELECT * FROM copy_placements($1, $2,"
+                    " ARRAY(SELECT uid FROM placements WHERE mailbox_id = $2), $3, true)",
+                    where.inbox,
+                    row["id"],
+                    made["id"],
+                )
+                return []
+            if row["role"] is not None:
+                raise Conflict(f"{old} belongs to every inbox and cannot be renamed.")
+            moved = await connection.rows(
+                "UPDATE mailboxes SET name = $3 || substr(name, length($2) + 1)"
+                " WHERE inbox_id = $1 AND (name = $2 OR starts_with(name, $2 || '/'))"
+                " RETURNING id",
+                where.inbox,
+                old,
+                new,
+            )
+            return [MailboxId(item["id"]) for item in moved]
+
+        try:
+            await self._door.write(actor, "messages:write", where, write)
+        except Duplicate:
+            raise AlreadyExists(f"There is a mailbox of this name already: {new}.") from None
+
+    async def status(self, actor: Actor, where: Scope) -> tuple[MailboxStatus, ...]:
+        """The counts of every selectable mailbox of the inbox, in one query."""
+
+        async def read(connection: Connection, _: Scope) -> list[Row]:
+            return await connection.rows(_STATUS, where.inbox)
+
+        rows = await self._door.read(actor, "messages:read", where, read)
+        return tuple(
+            MailboxStatus(
+                mailbox=_mailbox(row),
+                messages=row["messages"],
+                unseen=row["unseen"],
+                deleted=row["deleted"],
+                recent=row["recent"],
+                size=row["octets"],
+                uidnext=Uid(row["uidnext"]),
+                modseq=ModSeq(row["modseq"]),
+            )
+            for row in rows
+        )
+
+    async def claim_recent(self, actor: Actor, where: Scope, mailbox: MailboxId) -> range:
+        """The uids that this session, and no other, may show as \\Recent (RFC 3501 2.3.2)."""
+
+        async def write(connection: Connection, _: Scope) -> Row | None:
+            return await connection.row(
+                "UPDATE mailboxes b SET recent_from = b.uidnext"
+                " FROM (SELECT id, recent_from FROM mailboxes WHERE id = $1 FOR UPDATE) old"
+                " WHERE b.id = old.id AND b.inbox_id = $2 AND b.recent_from < b.uidnext"
+                " RETURNING old.recent_from AS first, b.uidnext AS past",
+                mailbox,
+                where.inbox,
+            )
+
+        row = await self._door.write(actor, "messages:read", where, write, single=True)
+        return range(0) if row is None else range(row["first"], row["past"])
+
+    async def store_flags(
+        self,
+        actor: Actor,
+        where: Scope,
+        mailbox: MailboxId,
+        uids: Sequence[int],
+        change: FlagChange,
+        unchanged_since: int | None = None,
+    ) -> tuple[Stored, ...]:
+        """Change flags and keywords; tells the state of every named placement that exists.
+
+        Raises: MailboxNotFound; Limit when the mailbox would have too many keywords.
+        """
+
+        async def write(connection: Connection, _: Scope) -> list[Row]:
+            if change.keywords:
+                await self._check_keywords(connection, mailbox, change)
+            return await connection.rows(
+                "SELECT * FROM store_flags($1, $2, $3, $4, $5, $6, $7)",
+                where.inbox,
+                mailbox,
+                uids,
+                change.mode,
+                int(change.flags),
+                change.keywords,
+                unchanged_since,
+            )
+
+        rows = await self._write(actor, "labels:write", where, write)
+        return tuple(
+            Stored(Uid(row[0]), Flag(row[1]), tuple(row[2]), ModSeq(row[3]), row[4]) for row in rows
+        )
+
+    async def expunge(
+        self,
+        actor: Actor,
+        where: Scope,
+        mailbox: MailboxId,
+        uids: Sequence[int] | None = None,
+        *,
+        only_deleted: bool = True,
+    ) -> tuple[Uid, ...]:
+        """Remove placements for ever: those of ``uids`` (all when None) that are \\Deleted.
+
+        Messages that no mailbox holds any longer are deleted with them.
+        """
+
+        async def write(connection: Connection, _: Scope) -> list[Row]:
+            return await connection.rows(
+                "SELECT uid FROM expunge($1, $2, $3, $4)",
+                where.inbox,
+                mailbox,
+                uids,
+                only_deleted,
+            )
+
+        rows = await self._write(actor, "messages:delete", where, write)
+        return tuple(Uid(row["uid"]) for row in rows)
+
+    async def copy(
+        self,
+        actor: Actor,
+        where: Scope,
+        mailbox: MailboxId,
+        uids: Sequence[int],
+        destination: MailboxId,
+        *,
+        moving: bool = False,
+    ) -> Copied:
+        """Copy or move placements, with their dates, flags and keywords, in uid order.
+
+        Raises: DestinationNotFound (answered TRYCREATE); MailboxNotFound.
+        """
+
+        async def write(connection: Connection, _: Scope) -> list[Row]:
+            return await connection.rows(
+                "SELECT * FROM copy_placements($1, $2, $3, $4, $5)",
+                where.inbox,
+                mailbox,
+                uids,
+                destination,
+                moving,
+            )
+
+        scope = "messages:delete" if moving else "messages:write"
+        rows = await self._write(actor, scope, where, write)
+        return Copied(
+            uidvalidity=rows[0]["uidvalidity"] if rows else 0,
+            source=tuple(row["source"] for row in rows),
+            destination=tuple(row["destination"] for row in rows),
+        )
+
+    async def rendered(
+        self,
+        actor: Actor,
+        where: Scope,
+        mailbox: MailboxId,
+        uids: Sequence[int],
+        *,
+        envelope: bool = False,
+        body: bool = False,
+        bodystructure: bool = False,
+        parts: bool = False,
+        octets: bool = False,
+    ) -> tuple[Rendered, ...]:
+        """What FETCH asks of these placements beyond the index, in uid order.
+
+        Placements that are gone are left out.  Only the columns asked for are read.
+        """
+        wanted = {
+            "m.envelope": envelope,
+            "m.body": body,
+            "m.bodystructure": bodystructure,
+            "m.parts": parts,
+            "x.octets": octets,
+            "x.location": octets,
+        }
+        columns = ", ".join(
+            column if asked else f"NULL::bytea AS {column[2:]}" for column, asked in wanted.items()
+        )
+        joined = "JOIN blobs x ON x.id = m.blob_id" if octets else ""
+        sql = (
+            f"SELECT p.uid, p.message_id, m.thread_id, {columns} FROM placements p"
+            f" JOIN messages m ON m.id = p.message_id {joined}"
+            " WHERE p.mailbox_id = $1 AND p.inbox_id = $2 AND p.uid = ANY ($3) ORDER BY p.uid"
+        )
+
+        async def read(connection: Connection, _: Scope) -> list[Row]:
+            return await connection.rows(sql, mailbox, where.inbox, uids)
+
+        rows = await self._door.read(actor, "messages:read", where, read)
+        found = []
+        for row in rows:
+            content = row[7]
+            if octets and content is None:
+                content = await self._blobs.get(row[8])
+            found.append(
+                Rendered(
+                    row[0],
+                    MessageId(row[1]),
+                    ThreadId(row[2]),
+                    row[3],
+                    row[4],
+                    row[5],
+                    row[6],
+                    content,
+                )
+            )
+        return tuple(found)
+
+    async def _check_keywords(
+        self, connection: Connection, mailbox: MailboxId, change: FlagChange
+    ) -> None:
+        count = await connection.value(
+            "SELECT cardinality(keywords) FROM mailboxes WHERE id = $1", mailbox
+        )
+        if (count or 0) + len(change.keywords) > 2 * self._limits.keywords or len(
+            change.keywords
+        ) > self._limits.keywords:
+            raise Limit("The mailbox has too many different keywords.")
+
+    async def _write(
+        self,
+        actor: Actor,
+        scope: str,
+        where: Scope,
+        operation: Callable[[Connection, Scope], Awaitable[list[Row]]],
+    ) -> list[Row]:
+        try:
+            return await self._door.write(actor, scope, where, operation, single=True)
+        except Refused as error:
+            if error.code == "no_destination":
+                raise DestinationNotFound from None
+            raise MailboxNotFound from None
+
+
+_STATUS = f"""
+SELECT {", ".join("b." + column for column in _MAILBOX.split(", "))}, b.uidnext, b.modseq,
+    count(p.uid) AS messages,
+    count(p.uid) FILTER (WHERE p.flags & 1 = 0) AS unseen,
+    count(p.uid) FILTER (WHERE p.flags & 8 <> 0) AS deleted,
+    count(p.uid) FILTER (WHERE p.uid >= b.recent_from) AS recent,
+    coalesce(sum(p.size), 0)::bigint AS octets
+FROM mailboxes b LEFT JOIN placements p ON p.mailbox_id = b.id
+WHERE b.inbox_id = $1 AND b.selectable GROUP BY b.id ORDER BY b.name
+"""
+
+
+async def make_special(connection: Connection, where: Scope) -> None:
+    """The mailboxes that every inbox has from the start; called where an inbox is made."""
+    for role, name in ROLE_NAMES.items():
+        await _make(connection, where, name, role)
+
+
+async def _lock(connection: Connection, where: Scope) -> None:
+    await connection.execute("SELECT 1 FROM inboxes WHERE id = $1 FOR UPDATE", where.inbox)
+
+
+async def _make(
+    connection: Connection,
+    where: Scope,
+    name: str,
+    role: Role | None,
+    *,
+    selectable: bool = True,
+) -> Row | None:
+    """A new mailbox, or one that was only a name; None when it exists already."""
+    return await connection.row(
+        "WITH validity AS ("
+        "  UPDATE inboxes SET last_uidvalidity ="
+        "   greatest(last_uidvalidity + 1, extract(epoch FROM now())::bigint)"
+        "  WHERE id = $1 RETURNING last_uidvalidity)"
+        " INSERT INTO mailboxes AS b"
+        "  (inbox_id, organization_id, name, role, selectable, uidvalidity, modseq)"
+        " SELECT $1, $2, $3, $4, $5, v.last_uidvalidity, i.modseq"
+        " FROM validity v, inboxes i WHERE i.id = $1"
+        " ON CONFLICT (inbox_id, name) DO UPDATE SET selectable = true,"
+        "  uidvalidity = excluded.uidvalidity, uidnext = 1, recent_from = 1"
+        " WHERE NOT b.selectable"
+        f" RETURNING {', '.join('b.' + column for column in _MAILBOX.split(', '))}",
+        where.inbox,
+        where.organization,
+        name,
+        role,
+        selectable,
+    )
+
+
+def _mailbox(row: Row) -> Mailbox:
+    return Mailbox(
+        id=MailboxId(row["id"]),
+        organization=OrganizationId(row["organization_id"]),
+        inbox=InboxId(row["inbox_id"]),
+        name=row["name"],
+        role=row["role"],
+        uidvalidity=row["uidvalidity"],
+        subscribed=row["subscribed"],
+        selectable=row["selectable"],
+    )

@@ -1,0 +1,65 @@
+"""Numbered SQL files, applied once each, in order, under an advisory lock."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from importlib import resources
+
+from agentpost.store.pool import Connection, Database
+
+log = logging.getLogger(__name__)
+
+_LOCK = 0x6167656E74706F73
+"""Key of the advisory lock under which one process migrates at a time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """One step of the schema: its number, its name and the SQL that makes it."""
+
+    number: int
+    name: str
+    sql: str
+
+
+def migrations() -> tuple[Migration, ...]:
+    """All steps that this release knows, in order."""
+    found = []
+    for entry in resources.files("agentpost.store").joinpath("migrations").iterdir():
+        if entry.name.endswith(".sql"):
+            number, _, name = entry.name.removesuffix(".sql").partition("_")
+            found.append(Migration(int(number), name, entry.read_text("utf-8")))
+    return tuple(sorted(found, key=lambda step: step.number))
+
+
+async def migrate(database: Database) -> tuple[Migration, ...]:
+    """Bring the schema up to this release; returns the steps that were applied.
+
+    Raises: RuntimeError when the database was made by a newer release.
+    """
+
+    async def apply(connection: Connection) -> tuple[Migration, ...]:
+        await connection.execute(f"SELECT pg_advisory_xact_lock({_LOCK})")
+        await connection.execute(
+            "CREATE TABLE IF NOT EXISTS migrations ("
+            "number integer PRIMARY KEY, name text NOT NULL,"
+            " applied_at timestamptz NOT NULL DEFAULT now())"
+        )
+        present = await connection.value("SELECT coalesce(max(number), 0) FROM migrations")
+        known = migrations()
+        if present > known[-1].number:
+            raise RuntimeError(
+                f"the database is at schema {present}, this release knows {known[-1].number}: "
+                "start a newer release of AgentPost on it"
+            )
+        pending = tuple(step for step in known if step.number > present)
+        for step in pending:
+            await connection.execute(step.sql)
+            await connection.execute(
+                "INSERT INTO migrations (number, name) VALUES ($1, $2)", step.number, step.name
+            )
+            log.info("schema step %d: %s", step.number, step.name)
+        return pending
+
+    return await database.run("*", apply, atomic=True)

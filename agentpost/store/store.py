@@ -1,0 +1,133 @@
+"""The store: every public method of its parts is one authorization and one transaction.
+
+``read`` and ``write`` are the only doors to the database for tenants' data.  Both go through
+``_open``, where ``Actor.require`` stands and row level security is told what to show.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Literal, TypeVar
+
+from agentpost.errors import NotFound
+from agentpost.ids import EnvironmentId, InboxId, OrganizationId
+from agentpost.model.actor import Actor, Scope
+from agentpost.store.pool import Connection, Database
+
+T = TypeVar("T")
+
+PlaceKind = Literal["inbox", "any_inbox", "message", "thread", "draft", "environment"]
+
+_LOCATE: dict[PlaceKind, str] = {
+    "inbox": "SELECT organization_id, environment_id, id AS inbox_id FROM inboxes"
+    " WHERE (id = $1 OR address = $1) AND deleted_at IS NULL",
+    "any_inbox": "SELECT organization_id, environment_id, id AS inbox_id FROM inboxes"
+    " WHERE id = $1 OR address = $1",
+    "message": "SELECT organization_id, environment_id, inbox_id FROM messages WHERE id = $1",
+    "thread": "SELECT organization_id, environment_id, inbox_id FROM threads WHERE id = $1",
+    "draft": "SELECT m.organization_id, m.environment_id, m.inbox_id FROM messages m"
+    " WHERE m.id = coalesce((SELECT d.message_id FROM drafts d WHERE d.id = $1),"
+    " 'msg_' || substr($1, 5))",
+    "environment": "SELECT organization_id, id AS environment_id, NULL AS inbox_id"
+    " FROM environments WHERE id = $1",
+}
+
+_NAMES: dict[PlaceKind, str] = {
+    "inbox": "inbox",
+    "any_inbox": "inbox",
+    "message": "message",
+    "thread": "thread",
+    "draft": "draft",
+    "environment": "environment",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Something named by a client whose tenant must be looked up.
+
+    ``any_inbox`` finds deleted inboxes too; an inbox is named by its id or its address.
+    """
+
+    kind: PlaceKind
+    id: str
+
+
+Where = Place | Scope | None
+"""What a request concerns: looked up, already known, or the actor's whole organization."""
+
+
+class Door:
+    """The one way to the database for tenants' data."""
+
+    def __init__(self, database: Database, committed: Callable[[InboxId], None]) -> None:
+        self._database = database
+        self._committed = committed
+
+    async def read(
+        self,
+        actor: Actor,
+        scope: str | None,
+        where: Where,
+        operation: Callable[[Connection, Scope], Awaitable[T]],
+    ) -> T:
+        """Run a reading ``operation`` for ``actor``; each statement sees what is committed.
+
+        Raises: NotFound when the place does not exist for this actor, Forbidden when the scope
+        is missing.
+        """
+
+        async def run(connection: Connection) -> T:
+            return await operation(connection, await self._open(connection, actor, scope, where))
+
+        return await self._database.run(_tenants(actor), run)
+
+    async def write(
+        self,
+        actor: Actor,
+        scope: str | None,
+        where: Where,
+        operation: Callable[[Connection, Scope], Awaitable[T]],
+        *,
+        single: bool = False,
+    ) -> T:
+        """Run a writing ``operation`` as one transaction, then wake who watches its inbox.
+
+        ``single`` promises that the operation writes with one statement, which then needs no
+        BEGIN and COMMIT around it.  Raises as ``read``.
+        """
+        place: list[Scope] = []
+
+        async def run(connection: Connection) -> T:
+            place.append(await self._open(connection, actor, scope, where))
+            return await operation(connection, place[0])
+
+        value = await self._database.run(_tenants(actor), run, atomic=not single)
+        inbox = place[0].inbox
+        if inbox is not None:
+            self._committed(inbox)
+        return value
+
+    async def _open(
+        self, connection: Connection, actor: Actor, scope: str | None, where: Where
+    ) -> Scope:
+        if isinstance(where, Place):
+            row = await connection.row(_LOCATE[where.kind], where.id)
+            if row is None:
+                raise NotFound(f"There is no such {_NAMES[where.kind]}.")
+            where = Scope(
+                OrganizationId(row["organization_id"]),
+                EnvironmentId(row["environment_id"]),
+                None if row["inbox_id"] is None else InboxId(row["inbox_id"]),
+            )
+        self.allow(actor, scope, where)
+        return where or Scope(actor.organization)
+
+    def allow(self, actor: Actor, scope: str | None, where: Scope | None) -> None:
+        """The one line at which every protocol's authorization is decided."""
+        actor.require(scope, where)
+
+
+def _tenants(actor: Actor) -> str:
+    return "*" if actor.system else actor.organization
