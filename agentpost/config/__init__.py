@@ -10,7 +10,7 @@ keeps its default is found out too late.
 """
 
 from agentpost.config.files import make_data_dir, master_key, write_private
-from agentpost.config.load import FILE_NAME, ConfigError, load
+from agentpost.config.load import FILE_NAME, ConfigError, dump, load, restore, unknown
 from agentpost.config.settings import SETTINGS, TIER_NAMES, Config, Origin, Setting, Tier, Tiers
 from agentpost.config.values import Address
 
@@ -25,8 +25,11 @@ __all__ = [
     "Setting",
     "Tier",
     "Tiers",
+    "dump",
     "load",
     "make_data_dir",
     "master_key",
+    "restore",
+    "unknown",
     "write_private",
 ]

@@ -112,6 +112,11 @@ def _flattened(tree: Mapping[str, object], prefix: str) -> Iterator[tuple[str, o
             yield prefix + name, value
 
 
+def unknown(key: str) -> str:
+    """What to say about a key that is no setting."""
+    return f"no such setting{_hint(key, SETTINGS)}"
+
+
 def _hint(word: str, known: Mapping[str, object]) -> str:
     close = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
     return f"; did you mean {close[0]}?" if close else ""
@@ -142,3 +147,22 @@ def _check_together(config: Config) -> None:
         raise ConfigError("tls_cert and tls_key belong together: set both or neither")
     if config.relay == "smtp" and config.smtp_relay_url is None:
         raise ConfigError("relay = smtp needs smtp_relay_url")
+
+
+def dump(config: Config) -> dict[str, str]:
+    """Every setting that is set, as text that :func:`restore` reads; secrets included."""
+    texts: dict[str, str] = {}
+    for key, setting in SETTINGS.items():
+        value = setting.of(config)
+        if value is not None or key.startswith("tiers."):
+            texts[key] = setting.text(value)
+    return texts
+
+
+def restore(texts: Mapping[str, str]) -> Config:
+    """The configuration that :func:`dump` wrote, in another process; origins are not kept."""
+    found = {
+        key: (_parsed(SETTINGS[key], Raw(text, is_text=True, base=Path.cwd()), key), Origin.FLAG)
+        for key, text in texts.items()
+    }
+    return _assembled(found)

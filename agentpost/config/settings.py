@@ -300,11 +300,13 @@ class Setting:
 
     def show(self, value: object) -> str:
         """``value`` for a human; a secret that is set is never shown."""
-        if value is None:
-            return "unlimited" if self.key.startswith("tiers.") else f"({self.default})"
-        if self.secret:
-            return HIDDEN
-        return _plain(value)
+        if value is None and not self.key.startswith("tiers."):
+            return f"({self.default})"
+        return HIDDEN if self.secret else self.text(value)
+
+    def text(self, value: object) -> str:
+        """``value`` as it would be written into an environment variable."""
+        return "unlimited" if value is None else _plain(value)
 
 
 def _plain(value: object) -> str:

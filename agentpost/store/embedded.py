@@ -53,7 +53,9 @@ __all__ = ["Embedded", "EmbeddedError", "start"]
 logger = logging.getLogger("agentpost.store.embedded")
 
 USER: Final = "agentpost"
-"""Role and database of the embedded server."""
+"""Role of the application, and its database. It owns the database and is no superuser: row level
+security does not hold superusers back."""
+ADMINISTRATOR: Final = "postgres"
 _SOCKET_NAME: Final = "/.s.PGSQL.5432"
 _MAX_SOCKET_OCTETS: Final = 90
 """sun_path takes 108 octets (104 on macOS) with the name of the socket."""
@@ -208,12 +210,13 @@ def _initialize(
 ) -> None:
     here = _here(cluster, account)
     initdb: list[str | Path] = [
-        *(programs.bin / "initdb", "-D", here, "-U", USER, "--encoding=UTF8"),
+        *(programs.bin / "initdb", "-D", here, "-U", ADMINISTRATOR, "--encoding=UTF8"),
         *(f"--locale={_locale()}", "--auth=peer", "--no-instructions", "--no-sync"),
     ]
     single: list[str | Path] = [programs.bin / "postgres", "--single", "-F", "-D", here, "postgres"]
     sync: list[str | Path] = [programs.bin / "initdb", "--sync-only", "-D", here]
-    steps = [(initdb, b""), (single, f"CREATE DATABASE {USER}\n".encode())]
+    roles = f"CREATE ROLE {USER} LOGIN CREATEDB\nCREATE DATABASE {USER} OWNER {USER}\n"
+    steps = [(initdb, b""), (single, roles.encode())]
     # The first two write without waiting for the disk; the third waits for all of it once.
     for command, text in [*steps, (sync, b"")] if durable else steps:
         result = _run(command, cluster, account, text)
@@ -327,7 +330,8 @@ def _write_settings(
     lines += [f"{name} = '{value}'" for name, value in settings.items()]
     lines.append("include_if_exists = 'local.conf'")
     users = {pwd.getpwuid(os.geteuid()).pw_name, account.name if account else "root"}
-    ident = "".join(f'ours "{user}" {USER}\n' for user in sorted(users))
+    roles = (USER, ADMINISTRATOR)
+    ident = "".join(f'ours "{user}" {role}\n' for user in sorted(users) for role in roles)
     for name, text in (
         ("postgresql.conf", "\n".join(lines) + "\n"),
         ("pg_hba.conf", "local all all peer map=ours\n"),

@@ -1,0 +1,29 @@
+"""``python -m agentpost``: the command line."""
+
+import sys
+
+
+def main() -> int:
+    """Run one command; returns the exit status."""
+    # The two commands below are the supervisor's own; they start often and must start fast, so
+    # they do not load the command line.
+    if sys.argv[1:2] == ["worker"]:
+        from agentpost.supervisor.worker import main as worker
+
+        return worker(sys.argv[2:])
+    if sys.argv[1:2] == ["prepare"]:
+        from agentpost.supervisor.prepare import main as prepare
+
+        return prepare()
+    try:
+        from agentpost.cli import main as command
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] == "agentpost":
+            raise
+        sys.stderr.write(f"{error.name} is missing: pip install 'agentpost[server]'\n")
+        return 1
+    return command()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
