@@ -136,7 +136,10 @@ class PlainStream:
         # system call that would only say "nothing yet".
         if self._eager:
             self._turns += 1
-            await (checkpoint_if_cancelled() if self._turns % _EAGER_TURNS else checkpoint())
+            if self._turns % _EAGER_TURNS:
+                await checkpoint_if_cancelled()
+            else:
+                await checkpoint()
         else:
             await _readable(sock)
         while True:

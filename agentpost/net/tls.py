@@ -157,7 +157,10 @@ class TlsStream:
         sock = self._sock
         if self._eager:
             self._turns += 1
-            await (checkpoint_if_cancelled() if self._turns % _EAGER_TURNS else checkpoint())
+            if self._turns % _EAGER_TURNS:
+                await checkpoint_if_cancelled()
+            else:
+                await checkpoint()
         else:
             await self._readable()
         size = min(max_octets, _RECORD_OCTETS)
