@@ -92,7 +92,8 @@ class Actor:
 
     ``environments`` and ``inboxes`` are ``None`` when the credential covers all of them.
     ``scopes`` are already widened.  ``system`` is the server itself (delivery, jobs).
-    ``environment`` is the one that creations go to, when one is determined.
+    ``environment`` is the one that creations go to, when one is determined.  ``at`` and
+    ``address`` are the inbox that an IMAP or SMTP session is logged in to.
     """
 
     organization: OrganizationId
@@ -104,6 +105,8 @@ class Actor:
     tier: str = "enterprise"
     source: str = "rest"
     system: bool = False
+    at: Scope | None = None
+    address: str | None = None
 
     def require(self, scope: str | None, where: Scope | None) -> None:
         """Refuse unless this actor may do ``scope`` at ``where``.

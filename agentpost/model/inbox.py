@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from agentpost.ids import EnvironmentId, InboxId, ModSeq, OrganizationId
+from agentpost.model.actor import Scope
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,3 +48,8 @@ class LocalAddress:
     display_name: str | None
     deleted: bool
     send_paused: bool
+
+    @property
+    def scope(self) -> Scope:
+        """The place of this inbox, as authorization wants it."""
+        return Scope(self.organization, self.environment, self.inbox)

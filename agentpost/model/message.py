@@ -212,6 +212,27 @@ class NewRelay:
 
 
 @dataclass(frozen=True, slots=True)
+class NewDraft:
+    """The deposit's first arrival is the present version of this draft."""
+
+    id: DraftId
+    client_id: str | None = None
+    in_reply_to: MessageId | None = None
+    reply_all: bool = False
+    forward_of: MessageId | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class IdempotentRequest:
+    """The Idempotency-Key of a request, the hash of what it asks, and the answer to repeat."""
+
+    key: str
+    request_hash: bytes
+    status: int = 202
+    answer: str = "queued"
+
+
+@dataclass(frozen=True, slots=True)
 class Meter:
     """An organization's mails to count against its bound for the day."""
 
@@ -224,8 +245,8 @@ class Meter:
 class Receipt:
     """What a submission came to; ``duplicate`` when it repeats one that was accepted before."""
 
-    message: MessageId
-    thread: ThreadId
+    message_id: MessageId
+    thread_id: ThreadId
     duplicate: bool = False
 
 

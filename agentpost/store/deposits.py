@@ -20,16 +20,25 @@ import trio
 
 from agentpost import clock
 from agentpost.errors import (
+    Conflict,
     MailboxNotFound,
     MessageUnacceptable,
     Overloaded,
     Problem,
     QuotaExceeded,
 )
-from agentpost.ids import InboxId, MailboxId, ModSeq, ThreadId, Uid, new_id
+from agentpost.ids import InboxId, MailboxId, MessageId, ModSeq, ThreadId, Uid, new_id
 from agentpost.mime.summary import MessageSummary
 from agentpost.model.mailbox import Placed
-from agentpost.model.message import Address, Arrival, Meter, NewDelivery, NewRelay
+from agentpost.model.message import (
+    Address,
+    Arrival,
+    IdempotentRequest,
+    Meter,
+    NewDelivery,
+    NewDraft,
+    NewRelay,
+)
 from agentpost.store.blobs import DiskBlobs
 from agentpost.store.pool import Connection, Database, Refused
 
@@ -38,6 +47,10 @@ _encode = msgspec.json.Encoder().encode
 
 class DuplicateSubmission(Exception):
     """The deposit's fingerprint is known: it was accepted before."""
+
+
+class ReplayedRequest(Exception):
+    """The deposit's Idempotency-Key is known: its request was executed before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +78,9 @@ class Deposit:
     arrivals: tuple[Arrival, ...]
     deliveries: tuple[NewDelivery, ...] = ()
     relay: NewRelay | None = None
+    draft: NewDraft | None = None
+    replaces: MessageId | None = None
+    idempotency: IdempotentRequest | None = None
     meter: Meter | None = None
 
 
@@ -223,7 +239,7 @@ class Committer:
         return places
 
 
-_PARAMETERS = 58
+_PARAMETERS = 71
 _DEPOSIT = "SELECT * FROM deposit({})".format(", ".join(f"${n + 1}" for n in range(_PARAMETERS)))
 
 
@@ -236,6 +252,9 @@ def _columns(batch: Sequence[_Waiting]) -> list[list[Any]]:
     events: list[tuple[Any, ...]] = []
     jobs: list[tuple[Any, ...]] = []
     relays: list[tuple[Any, ...]] = []
+    drafts: list[tuple[Any, ...]] = []
+    replaced: list[tuple[Any, ...]] = []
+    keys: list[tuple[Any, ...]] = []
     meters: dict[str, tuple[str, int, int]] = {}
     for entry in batch:
         deposit = entry.deposit
@@ -258,6 +277,23 @@ def _columns(batch: Sequence[_Waiting]) -> list[list[Any]]:
         ]
         if deposit.relay is not None:
             relays.append((first, deposit.relay.reverse_path, _json(deposit.relay.options)))
+        if deposit.draft is not None:
+            draft = deposit.draft
+            drafts.append(
+                (
+                    first,
+                    draft.id,
+                    draft.client_id,
+                    draft.in_reply_to,
+                    draft.reply_all,
+                    draft.forward_of,
+                )
+            )
+        if deposit.replaces is not None:
+            replaced.append((first, deposit.replaces))
+        if deposit.idempotency is not None:
+            key = deposit.idempotency
+            keys.append((first, key.key, key.request_hash, key.status, key.answer))
         if deposit.meter is not None:
             meter = deposit.meter
             _, mails, _ = meters.get(meter.organization, ("", 0, 0))
@@ -270,6 +306,9 @@ def _columns(batch: Sequence[_Waiting]) -> list[list[Any]]:
         (events, 3),
         (jobs, 2),
         (relays, 3),
+        (drafts, 6),
+        (replaced, 2),
+        (keys, 5),
         (list(meters.values()), 3),
     )
     columns: list[list[Any]] = []
@@ -384,6 +423,10 @@ def _named(error: Exception) -> BaseException:
         match error.code:
             case "duplicate":
                 return DuplicateSubmission()
+            case "replayed":
+                return ReplayedRequest()
+            case "replaced_is_gone":
+                return Conflict("The draft was sent or deleted meanwhile.")
             case "quota":
                 return QuotaExceeded("The organization has sent its mails of today.")
             case "no_mailbox":

@@ -213,6 +213,7 @@ CREATE TABLE messages (
     authentication   jsonb NOT NULL DEFAULT '{}',
     metadata         jsonb NOT NULL DEFAULT '{}',
     state            text NOT NULL,
+    created_modseq   bigint NOT NULL,
     indexed          boolean NOT NULL DEFAULT false,
     version          bigint NOT NULL DEFAULT 1,
     created_at       timestamptz NOT NULL DEFAULT now()

@@ -22,6 +22,13 @@ CREATE FUNCTION deposit(
     j_message integer[], j_kind text[],
     -- messages that leave this server, and the envelope's reverse-path
     l_message integer[], l_reverse_path text[], l_options jsonb[],
+    -- drafts that get a new message, and messages that the new one takes the place of
+    f_message integer[], f_id text[], f_client_id text[], f_in_reply_to text[],
+    f_reply_all boolean[], f_forward_of text[],
+    x_message integer[], x_replaced text[],
+    -- idempotency keys, with the answer to repeat
+    k_message integer[], k_key text[], k_request_hash bytea[], k_status smallint[],
+    k_answer text[],
     -- limited organizations: mails of this batch and the day's bound
     u_organization text[], u_mails bigint[], u_bound bigint[]
 ) RETURNS TABLE (
@@ -48,6 +55,22 @@ BEGIN
         JOIN submissions s ON s.inbox_id = f.inbox AND s.fingerprint = f.fingerprint
     ) THEN
         RAISE EXCEPTION 'duplicate' USING ERRCODE = 'AP001';
+    END IF;
+    IF EXISTS (
+        SELECT 1 FROM unnest(k_message, k_key) AS k (message, key)
+        JOIN inboxes i ON i.id = m_inbox[k.message]
+        JOIN idempotency y ON y.environment_id = i.environment_id AND y.key = k.key
+    ) THEN
+        RAISE EXCEPTION 'replayed' USING ERRCODE = 'AP001';
+    END IF;
+    IF EXISTS (
+        SELECT 1 FROM unnest(x_message, x_replaced) AS x (message, replaced)
+        WHERE NOT EXISTS (
+            SELECT 1 FROM placements p JOIN mailboxes b ON b.id = p.mailbox_id
+            WHERE p.message_id = x.replaced AND p.inbox_id = m_inbox[x.message]
+                AND b.role = 'drafts')
+    ) THEN
+        RAISE EXCEPTION 'replaced_is_gone' USING ERRCODE = 'AP001';
     END IF;
 
     FOR missing IN
@@ -134,12 +157,13 @@ BEGIN
     INSERT INTO messages (id, organization_id, environment_id, inbox_id, thread_id, blob_id,
         direction, source, size, subject, sender, recipients, rfc_message_id, rfc_ref,
         in_reply_to, reference_ids, sent_at, envelope, body, bodystructure, parts, preview,
-        attachments, automated, delivered_to, authentication, metadata, state)
+        attachments, automated, delivered_to, authentication, metadata, state,
+        created_modseq)
     SELECT m.id, t.organization, t.environment, m.inbox, t.thread, m.blob,
         m.direction, m.source, m.size, m.subject, m.sender, m.recipients, m.rfc_id, m.rfc_ref,
         m.in_reply_to, ARRAY(SELECT jsonb_array_elements_text(m.refs)), m.sent_at, m.envelope,
         m.body, m.bodystructure, m.parts, m.preview, m.attachments, m.automated,
-        m.delivered_to, m.authentication, m.metadata, m.state
+        m.delivered_to, m.authentication, m.metadata, m.state, t.modseq
     FROM unnest(m_id, m_inbox, m_blob, m_direction, m_source, m_size, m_subject, m_sender,
         m_recipients, m_rfc_id, m_rfc_ref, m_in_reply_to, m_references, m_sent_at, m_envelope,
         m_body, m_bodystructure, m_parts, m_preview, m_attachments, m_automated,
@@ -147,8 +171,8 @@ BEGIN
         AS m (id, inbox, blob, direction, source, size, subject, sender, recipients, rfc_id,
             rfc_ref, in_reply_to, refs, sent_at, envelope, body, bodystructure, parts, preview,
             attachments, automated, delivered_to, authentication, metadata, state, ord)
-    JOIN unnest(t_organization, t_environment, t_thread) WITH ORDINALITY
-        AS t (organization, environment, thread, ord) USING (ord);
+    JOIN unnest(t_organization, t_environment, t_thread, t_modseq) WITH ORDINALITY
+        AS t (organization, environment, thread, modseq, ord) USING (ord);
 
     INSERT INTO placements (mailbox_id, uid, organization_id, inbox_id, message_id, flags,
         keywords, modseq, size, internal_date, zone)
@@ -194,6 +218,27 @@ BEGIN
     SELECT m_id[l.message], t_organization[l.message], t_environment[l.message],
         m_inbox[l.message], m_blob[l.message], l.reverse_path, l.options
     FROM unnest(l_message, l_reverse_path, l_options) AS l (message, reverse_path, options);
+
+    INSERT INTO drafts AS present (id, organization_id, environment_id, inbox_id, message_id,
+        client_id, in_reply_to, reply_all, forward_of)
+    SELECT f.id, t_organization[f.message], t_environment[f.message], m_inbox[f.message],
+        m_id[f.message], f.client_id, f.in_reply_to, f.reply_all, f.forward_of
+    FROM unnest(f_message, f_id, f_client_id, f_in_reply_to, f_reply_all, f_forward_of)
+        AS f (message, id, client_id, in_reply_to, reply_all, forward_of)
+    ON CONFLICT (id) DO UPDATE SET message_id = excluded.message_id,
+        version = present.version + 1, updated_at = now();
+
+    PERFORM expunge(p.inbox_id::text, p.mailbox_id, ARRAY[p.uid], false)
+    FROM unnest(x_message, x_replaced) AS x (message, replaced)
+    JOIN placements p ON p.message_id = x.replaced AND p.inbox_id = m_inbox[x.message]
+    JOIN mailboxes b ON b.id = p.mailbox_id AND b.role = 'drafts';
+
+    INSERT INTO idempotency (environment_id, key, organization_id, request_hash, status, body)
+    SELECT t_environment[k.message], k.key, t_organization[k.message], k.request_hash, k.status,
+        convert_to(jsonb_build_object('id', m_id[k.message], 'thread_id', t_thread[k.message],
+            'status', k.answer)::text, 'UTF8')
+    FROM unnest(k_message, k_key, k_request_hash, k_status, k_answer)
+        AS k (message, key, request_hash, status, answer);
 
     RETURN QUERY
     SELECT o.ord::integer, o.mailbox, o.validity, o.uid, o.modseq, o.thread

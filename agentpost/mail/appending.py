@@ -1,0 +1,74 @@
+"""A client puts a message into a mailbox: IMAP APPEND and REST import (RFC 9051 section 6.3.12).
+
+The octets are stored as they are.  A client that files its own copy of a message it has just
+submitted is answered with the copy that is there already, so that Sent shows one.
+"""
+
+from __future__ import annotations
+
+from agentpost.errors import BareLineEnding, TooLarge
+from agentpost.ids import MessageId, new_id
+from agentpost.limits import MessageLimits
+from agentpost.mail.submission import summarised
+from agentpost.model.actor import Actor, Scope
+from agentpost.model.mailbox import Flag, FlagChange, InternalDate, Mailbox, Placed
+from agentpost.model.message import Arrival
+from agentpost.store.deposits import Deposit
+from agentpost.store.mailboxes import Mailboxes
+from agentpost.store.messages import Messages
+
+
+class Appending:
+    """Files messages that clients bring along."""
+
+    def __init__(self, messages: Messages, mailboxes: Mailboxes, limits: MessageLimits) -> None:
+        self._messages = messages
+        self._mailboxes = mailboxes
+        self._limits = limits
+
+    async def append(
+        self,
+        actor: Actor,
+        where: Scope,
+        mailbox: Mailbox,
+        octets: bytes,
+        flags: Flag,
+        keywords: tuple[str, ...],
+        date: InternalDate | None,
+    ) -> Placed:
+        """Store ``octets`` in ``mailbox``; when this returns they are on disk.
+
+        Raises: TooLarge; BareLineEnding for NUL octets; MailboxNotFound when it went away.
+        """
+        if len(octets) > self._limits.max_octets:
+            raise TooLarge
+        if b"\0" in octets:
+            raise BareLineEnding("The message holds a NUL octet.")
+        summary = await summarised(octets)
+        if mailbox.role == "sent" and summary.message_id is not None:
+            there = await self._messages.sent_copy(actor, where, mailbox.id, summary.message_id)
+            if there is not None:
+                change = FlagChange("add", flags, keywords)
+                await self._mailboxes.store_flags(actor, where, mailbox.id, [there.uid], change)
+                return there
+        assert where.inbox is not None
+        outbound = mailbox.role in ("sent", "drafts")
+        deposit = Deposit(
+            octets,
+            summary,
+            (
+                Arrival(
+                    organization=where.organization,
+                    inbox=where.inbox,
+                    message=MessageId(new_id("msg")),
+                    direction="outbound" if outbound else "inbound",
+                    source=actor.source,
+                    state="draft" if mailbox.role == "drafts" else "stored",
+                    mailbox=mailbox.id,
+                    flags=flags,
+                    keywords=keywords,
+                    date=date,
+                ),
+            ),
+        )
+        return (await self._messages.deposit(actor, "messages:write", where, deposit))[0]

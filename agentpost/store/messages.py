@@ -1,0 +1,357 @@
+"""Messages: storing them, listing them, reading their octets, changing their placements."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+from agentpost.errors import Forbidden, MailboxNotFound, NotFound
+from agentpost.ids import MailboxId, MessageId, ThreadId
+from agentpost.model.actor import Actor, Scope
+from agentpost.model.mailbox import Flag, Placed
+from agentpost.model.message import (
+    DeliveryState,
+    InboxChanges,
+    Message,
+    MessageChange,
+    MessageContent,
+    MessageFilter,
+    Receipt,
+)
+from agentpost.model.page import Page, PageRequest
+from agentpost.store import rows
+from agentpost.store.blobs import DiskBlobs
+from agentpost.store.deposits import Committer, Deposit, DuplicateSubmission, ref_of
+from agentpost.store.narrowing import Narrowing, narrowed
+from agentpost.store.pool import Connection, Row
+from agentpost.store.store import Door, Place
+
+_SENT_COPY_WINDOW = timedelta(days=2)
+"""How long after a submission a client's own copy in Sent counts as the same message."""
+
+
+class Messages:
+    """Everything that reads or changes messages."""
+
+    def __init__(self, door: Door, committer: Committer, blobs: DiskBlobs) -> None:
+        self._door = door
+        self._committer = committer
+        self._blobs = blobs
+
+    async def deposit(
+        self, actor: Actor, scope: str | None, where: Scope, deposit: Deposit
+    ) -> tuple[Placed, ...]:
+        """Store a message in all its mailboxes, with its events and jobs; see Committer.commit.
+
+        ``where`` is the inbox that acts (the sender's, or the one appended to).
+        """
+        self._door.allow(actor, scope, where)
+        return await self._committer.commit(deposit)
+
+    async def submitted_before(self, where: Scope, actor: Actor, fingerprint: bytes) -> Receipt:
+        """The receipt of the submission with this fingerprint.
+
+        Raises: DuplicateSubmission again when its message has been deleted meanwhile.
+        """
+
+        async def read(connection: Connection, _: Scope) -> Row | None:
+            return await connection.row(
+                "SELECT s.message_id, coalesce(m.thread_id, '') AS thread_id FROM submissions s"
+                " LEFT JOIN messages m ON m.id = s.message_id"
+                " WHERE s.inbox_id = $1 AND s.fingerprint = $2",
+                where.inbox,
+                fingerprint,
+            )
+
+        row = await self._door.read(actor, "messages:send", where, read)
+        if row is None:
+            raise DuplicateSubmission
+        return Receipt(MessageId(row["message_id"]), ThreadId(row["thread_id"]), duplicate=True)
+
+    async def sent_copy(
+        self, actor: Actor, where: Scope, mailbox: MailboxId, message_id: str
+    ) -> Placed | None:
+        """The placement in Sent of the submitted message with this Message-ID, if there is one.
+
+        A client that appends its own copy after submitting is answered with it (PITFALLS 9).
+        """
+
+        async def read(connection: Connection, _: Scope) -> Row | None:
+            return await connection.row(
+                "SELECT p.uid, p.modseq, b.uidvalidity, m.id, m.thread_id FROM messages m"
+                " JOIN placements p ON p.message_id = m.id AND p.mailbox_id = $2"
+                " JOIN mailboxes b ON b.id = p.mailbox_id AND b.role = 'sent'"
+                " WHERE m.inbox_id = $1 AND m.rfc_ref = $3 AND m.source IN ('smtp', 'rest')"
+                "  AND m.direction = 'outbound' AND m.created_at > now() - $4::interval"
+                " ORDER BY p.uid DESC LIMIT 1",
+                where.inbox,
+                mailbox,
+                ref_of(message_id),
+                _SENT_COPY_WINDOW,
+            )
+
+        row = await self._door.read(actor, "messages:read", where, read)
+        if row is None:
+            return None
+        return Placed(
+            row["id"], mailbox, row["uidvalidity"], row["uid"], row["modseq"], row["thread_id"]
+        )
+
+    async def page(
+        self, actor: Actor, wanted: MessageFilter, page: PageRequest, where: Place | None = None
+    ) -> Page[Message]:
+        """Messages that fit the filter, newest first unless asked otherwise.
+
+        Trash and Junk are left out unless included or named; drafts are listed as drafts.
+        Raises: Forbidden when what is to be included needs a scope that is missing.
+        """
+        _check_visibility(actor, wanted)
+
+        async def read(connection: Connection, place: Scope) -> list[Row]:
+            query = narrowed(actor, place if where is not None else None, wanted, page)
+            return await connection.rows(_list_sql(query), *query.arguments)
+
+        found = await self._door.read(actor, "messages:read", where, read)
+        messages = tuple(rows.message(row) for row in found[: page.limit])
+        more = len(found) > page.limit
+        return Page(messages, (messages[-1].id,) if more else None)
+
+    async def get(self, actor: Actor, message: str, scope: str = "messages:read") -> Message:
+        """One message by id.  Raises: NotFound."""
+
+        async def read(connection: Connection, _: Scope) -> Message:
+            return await _get(connection, message)
+
+        return await self._door.read(actor, scope, Place("message", message), read)
+
+    async def content(
+        self, actor: Actor, message: str, scope: str = "messages:read"
+    ) -> MessageContent:
+        """A message with its octets, exactly as they came.  Raises: NotFound."""
+
+        async def read(connection: Connection, _: Scope) -> tuple[Message, Row]:
+            stored = await _get(connection, message)
+            row = await connection.row(
+                "SELECT m.parts, b.octets, b.location, b.sha256 FROM messages m"
+                " JOIN blobs b ON b.id = m.blob_id WHERE m.id = $1",
+                message,
+            )
+            if row is None:
+                raise NotFound("There is no such message.")
+            return stored, row
+
+        stored, row = await self._door.read(actor, scope, Place("message", message), read)
+        octets = row["octets"]
+        if octets is None:
+            octets = await self._blobs.get(row["location"])
+        return MessageContent(stored, octets, row["parts"], row["sha256"])
+
+    async def update(
+        self, actor: Actor, message: str, change: MessageChange, scope: str = "labels:write"
+    ) -> Message:
+        """Change labels, flags or folder in every mailbox that holds the message.
+
+        ``folder`` moves its placements there as one.  Raises: NotFound, MailboxNotFound.
+        """
+
+        async def write(connection: Connection, where: Scope) -> Message:
+            await connection.execute("SELECT 1 FROM inboxes WHERE id = $1 FOR UPDATE", where.inbox)
+            placed = await _placements(connection, message)
+            for row in placed:
+                await _apply(connection, where, row, change)
+            if change.folder is not None:
+                await _move(connection, where, placed, change.folder)
+            return await _get(connection, message)
+
+        return await self._door.write(actor, scope, Place("message", message), write)
+
+    async def delete(self, actor: Actor, message: str, *, permanent: bool = False) -> bool:
+        """Move a message to Trash; from there, or when ``permanent``, remove it for ever.
+
+        Returns whether it is gone for ever.  Raises: NotFound.
+        """
+
+        async def write(connection: Connection, where: Scope) -> bool:
+            await connection.execute("SELECT 1 FROM inboxes WHERE id = $1 FOR UPDATE", where.inbox)
+            placed = await _placements(connection, message)
+            if permanent or all(row["role"] == "trash" for row in placed):
+                for row in placed:
+                    await connection.rows(
+                        "SELECT expunge($1, $2, ARRAY[$3::bigint], false)",
+                        where.inbox,
+                        row["mailbox_id"],
+                        row["uid"],
+                    )
+                return True
+            await _move(connection, where, placed, None, role="trash")
+            return False
+
+        return await self._door.write(actor, "messages:delete", Place("message", message), write)
+
+    async def restore(self, actor: Actor, message: str) -> Message:
+        """Take a message out of Trash: back to INBOX, or to Sent when it was sent."""
+
+        async def write(connection: Connection, where: Scope) -> Message:
+            await connection.execute("SELECT 1 FROM inboxes WHERE id = $1 FOR UPDATE", where.inbox)
+            stored = await _get(connection, message)
+            trashed = [r for r in await _placements(connection, message) if r["role"] == "trash"]
+            role = "sent" if stored.direction == "outbound" else "inbox"
+            await _move(connection, where, trashed, None, role=role)
+            return await _get(connection, message)
+
+        return await self._door.write(actor, "messages:delete", Place("message", message), write)
+
+    async def deliveries(self, actor: Actor, message: str) -> tuple[DeliveryState, ...]:
+        """How far a message has come, recipient by recipient."""
+
+        async def read(connection: Connection, _: Scope) -> list[Row]:
+            return await connection.rows(
+                "SELECT * FROM deliveries WHERE message_id = $1 ORDER BY recipient", message
+            )
+
+        found = await self._door.read(actor, "messages:read", Place("message", message), read)
+        return tuple(rows.delivery(row) for row in found)
+
+    async def changes(self, actor: Actor, inbox: str, since: int, limit: int) -> InboxChanges:
+        """What happened in an inbox after ``since``, in the order of the one counter.
+
+        A message is created, updated or destroyed once in an answer; what was both made and
+        destroyed meanwhile is only destroyed.  Source: RFC 7162 section 3.1 gives the numbers.
+        """
+
+        async def read(connection: Connection, where: Scope) -> tuple[int, list[Row]]:
+            # The counter first: what commits between the two statements is told next time.
+            modseq = await connection.value("SELECT modseq FROM inboxes WHERE id = $1", where.inbox)
+            return modseq, await connection.rows(_CHANGES, where.inbox, since, modseq, limit + 1)
+
+        modseq, found = await self._door.read(actor, "messages:read", Place("inbox", inbox), read)
+        more = len(found) > limit
+        if more:
+            # A modseq is told whole or not at all, or the next answer would miss its rest.
+            last = found[limit]["modseq"]
+            whole = [row for row in found[:limit] if row["modseq"] < last]
+            found = whole or found[:limit]
+            modseq = found[-1]["modseq"]
+        kinds: dict[str, list[MessageId]] = {"created": [], "updated": [], "destroyed": []}
+        for row in found:
+            kinds[row["kind"]].append(MessageId(row["message_id"]))
+        return InboxChanges(
+            tuple(kinds["created"]),
+            tuple(kinds["updated"]),
+            tuple(kinds["destroyed"]),
+            modseq,
+            more,
+        )
+
+
+_CHANGES = """
+SELECT message_id, modseq, kind FROM (
+    SELECT p.message_id, max(p.modseq) AS modseq,
+        CASE WHEN m.created_modseq > $2 THEN 'created' ELSE 'updated' END AS kind
+    FROM placements p JOIN messages m ON m.id = p.message_id
+    WHERE p.inbox_id = $1 AND p.modseq > $2 AND p.modseq <= $3 GROUP BY 1, m.created_modseq
+    UNION ALL
+    SELECT e.message_id, max(e.modseq), CASE WHEN bool_or(m.id IS NULL) THEN 'destroyed'
+        ELSE 'updated' END
+    FROM expunged e LEFT JOIN messages m ON m.id = e.message_id
+    WHERE e.inbox_id = $1 AND e.modseq > $2 AND e.modseq <= $3
+        AND NOT EXISTS (SELECT 1 FROM placements p WHERE p.message_id = e.message_id
+            AND p.modseq > $2)
+    GROUP BY 1
+) happened ORDER BY modseq, message_id LIMIT $4
+"""
+
+
+def _check_visibility(actor: Actor, wanted: MessageFilter) -> None:
+    needs = {"trash": "trash:read", "spam": "spam:read", "blocked": "blocked:read"}
+    for kind in wanted.include:
+        scope = needs.get(kind)
+        if scope is not None and not actor.may(scope):
+            raise Forbidden(f"Including {kind} needs the scope {scope}.")
+
+
+def _list_sql(query: Narrowing) -> str:
+    return (
+        f"SELECT {rows.MESSAGE_COLUMNS} FROM messages m, {rows.PLACEMENT}"
+        f" WHERE {query.condition} ORDER BY m.id {query.direction} LIMIT {query.limit}"
+    )
+
+
+async def _get(connection: Connection, message: str) -> Message:
+    row = await connection.row(
+        f"SELECT {rows.MESSAGE_COLUMNS} FROM messages m, {rows.PLACEMENT} WHERE m.id = $1", message
+    )
+    if row is None:
+        raise NotFound("There is no such message.")
+    return rows.message(row)
+
+
+async def _placements(connection: Connection, message: str) -> list[Row]:
+    return await connection.rows(
+        "SELECT p.mailbox_id, p.uid, b.role, b.name FROM placements p"
+        " JOIN mailboxes b ON b.id = p.mailbox_id WHERE p.message_id = $1"
+        " ORDER BY p.save_date, p.mailbox_id",
+        message,
+    )
+
+
+async def _apply(connection: Connection, where: Scope, row: Row, change: MessageChange) -> None:
+    flags = {
+        Flag.SEEN: change.seen,
+        Flag.FLAGGED: change.flagged,
+        Flag.ANSWERED: change.answered,
+    }
+    add = Flag(0)
+    remove = Flag(0)
+    for flag, wanted in flags.items():
+        if wanted is True:
+            add |= flag
+        elif wanted is False:
+            remove |= flag
+    steps: tuple[tuple[str, Flag, Sequence[str]], ...] = (
+        ("add", add, change.add_labels),
+        ("remove", remove, change.remove_labels),
+    )
+    for mode, bits, words in steps:
+        if bits or words:
+            await connection.rows(
+                "SELECT * FROM store_flags($1, $2, ARRAY[$3::bigint], $4, $5, $6, NULL)",
+                where.inbox,
+                row["mailbox_id"],
+                row["uid"],
+                mode,
+                int(bits),
+                list(words),
+            )
+
+
+async def _move(
+    connection: Connection,
+    where: Scope,
+    placed: Sequence[Row],
+    folder: str | None,
+    *,
+    role: str | None = None,
+) -> None:
+    """Gather placements into one mailbox: the first moves, the others go."""
+    target: Any = await connection.value(
+        "SELECT id FROM mailboxes WHERE inbox_id = $1 AND selectable"
+        " AND (name = $2 OR ($2::text IS NULL AND role = $3))",
+        where.inbox,
+        folder,
+        role,
+    )
+    if target is None:
+        raise MailboxNotFound(f"There is no folder {folder or role}.")
+    there = any(row["mailbox_id"] == target for row in placed)
+    for row in placed:
+        if row["mailbox_id"] == target:
+            continue
+        if there:
+            sql = "SELECT expunge($1, $2, ARRAY[$3::bigint], false)"
+            await connection.rows(sql, where.inbox, row["mailbox_id"], row["uid"])
+        else:
+            sql = "SELECT copy_placements($1, $2, ARRAY[$3::bigint], $4, true)"
+            await connection.rows(sql, where.inbox, row["mailbox_id"], row["uid"], target)
+            there = True
