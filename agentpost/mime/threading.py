@@ -64,9 +64,7 @@ def message_ids(field: str, limits: ThreadingLimits = _LIMITS) -> tuple[str, ...
     return bounded_references(tuple(ids), limits)
 
 
-def bounded_references(
-    ids: tuple[str, ...], limits: ThreadingLimits = _LIMITS
-) -> tuple[str, ...]:
+def bounded_references(ids: tuple[str, ...], limits: ThreadingLimits = _LIMITS) -> tuple[str, ...]:
     """``ids`` cut to ``limits.max_ids`` and ``limits.max_references_octets``.
 
     The first one stays, as it names the conversation, and as many of the last as fit, as they
