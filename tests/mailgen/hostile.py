@@ -175,7 +175,7 @@ def broken_dates(random: Random) -> bytes:
             b"9" * 5000,
             b"1 Jan 2024 " * 500,
             b"Mon, 1 Jan 2024 00:00:00 +0000 (" + b"x" * 5000,
-        )  # fmt: skip
+        )
     )
     return b"Date: " + date + b"\r\n" + _HEAD + b"\r\nhi\r\n"
 

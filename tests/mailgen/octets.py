@@ -5,8 +5,8 @@ from __future__ import annotations
 import base64
 import quopri
 import re
-from email.utils import format_datetime
 from datetime import UTC, datetime, timedelta, timezone
+from email.utils import format_datetime
 from random import Random
 
 EPOCH = datetime(2024, 1, 1, 9, 0, 0, tzinfo=UTC)
@@ -14,7 +14,7 @@ ZONES = (-480, -300, 0, 60, 120, 330, 345, 540, 600)
 """Offsets from UTC in minutes that senders of generated mail live in."""
 
 _BARE = re.compile(rb"(?<!\r)\n|\r(?!\n)")
-_LONG = re.compile(rb"[^\r\n]{998}(?=[^\r\n])")
+_LONG = re.compile(rb"[^\r\n]{997}(?=[^\r\n])")
 
 
 def on_the_wire(octets: bytes) -> bytes:

@@ -13,11 +13,16 @@ class Tongue:
     code: str
     charsets: tuple[str, ...]
     names: tuple[str, ...]
-    words: tuple[str, ...]
+    line: str
     attribution: str
     greeting: str
     sent_from: str
     spaced: bool = True
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The words of ``line``."""
+        return tuple(self.line.split())
 
 
 TONGUES = (
@@ -25,10 +30,10 @@ TONGUES = (
         "en",
         ("us-ascii", "utf-8"),
         ("Alice Example", "Bob O'Neil", "Carol van Dyke", "Dr. Dan Brown, PhD"),
-        tuple(
+        (
             "the meeting report shipment invoice please confirm before Friday we have attached "
             "numbers for review and would like your answer on order delay because of customs "
-            "thanks again for looking into it".split()
+            "thanks again for looking into it"
         ),
         "On {date}, {name} <{email}> wrote:",
         "Hello {name},",
@@ -38,9 +43,9 @@ TONGUES = (
         "de",
         ("utf-8", "iso-8859-1", "iso-8859-15", "windows-1252"),
         ("Jürgen Müller", "Käthe Groß", "Björn Weiß"),
-        tuple(
+        (
             "die Besprechung für morgen wurde verschoben bitte bestätigen Sie über das Büro "
-            "Rechnung Größe Anhang Grüße wir können natürlich später äußern".split()
+            "Rechnung Größe Anhang Grüße wir können natürlich später äußern"
         ),
         "Am {date} schrieb {name} <{email}>:",
         "Hallo {name},",
@@ -50,9 +55,9 @@ TONGUES = (
         "fr",
         ("utf-8", "iso-8859-1", "windows-1252"),
         ("Élodie Lefèvre", "François Benoît", "Zoé Garçon"),
-        tuple(
+        (
             "la réunion est reportée merci de vérifier les chiffres à côté de l'été où nous "
-            "avons reçu votre réponse très détaillée déjà".split()
+            "avons reçu votre réponse très détaillée déjà"
         ),
         "Le {date}, {name} <{email}> a écrit :",
         "Bonjour {name},",
@@ -62,9 +67,9 @@ TONGUES = (
         "es",
         ("utf-8", "iso-8859-1"),
         ("José Núñez", "María Peña", "Íñigo Sáenz"),
-        tuple(
+        (
             "la reunión será mañana según el informe añadido por favor confirme después de "
-            "la revisión del envío número dieciséis".split()
+            "la revisión del envío número dieciséis"
         ),
         "El {date}, {name} <{email}> escribió:",
         "Hola {name}:",
@@ -74,9 +79,9 @@ TONGUES = (
         "pl",
         ("utf-8", "iso-8859-2", "windows-1250"),
         ("Łukasz Żółć", "Grażyna Wójcik"),
-        tuple(
+        (
             "spotkanie zostało przełożone proszę potwierdzić załącznik w związku z dostawą "
-            "bardzo dziękuję później również źródło".split()
+            "bardzo dziękuję później również źródło"
         ),
         "{date}, {name} <{email}> napisał(a):",
         "Cześć {name},",
@@ -86,9 +91,9 @@ TONGUES = (
         "ru",
         ("utf-8", "koi8-r", "windows-1251", "iso-8859-5"),
         ("Иван Петров", "Ольга Сергеева"),
-        tuple(
+        (
             "встреча перенесена на завтра пожалуйста подтвердите получение счёта мы "
-            "отправили документы вчера вечером спасибо".split()
+            "отправили документы вчера вечером спасибо"
         ),
         "{date}, {name} <{email}> пишет:",
         "Здравствуйте, {name}!",
@@ -98,7 +103,7 @@ TONGUES = (
         "el",
         ("utf-8", "iso-8859-7"),
         ("Γιώργος Παπαδόπουλος",),
-        tuple("η συνάντηση αναβλήθηκε παρακαλώ επιβεβαιώστε την αποστολή ευχαριστώ".split()),
+        "η συνάντηση αναβλήθηκε παρακαλώ επιβεβαιώστε την αποστολή ευχαριστώ",
         "Στις {date}, {name} <{email}> έγραψε:",
         "Γεια σας {name},",
         "Στάλθηκε από το iPhone μου",
@@ -107,9 +112,7 @@ TONGUES = (
         "ja",
         ("iso-2022-jp", "utf-8", "shift_jis", "euc-jp"),
         ("山田 太郎", "佐藤花子"),
-        tuple(
-            "会議は 明日に 延期されました 添付の 資料を ご確認 ください ありがとう ございます".split()
-        ),
+        "会議は 明日に 延期されました 添付の 資料を ご確認 ください ありがとう ございます",
         "{date} {name} <{email}>:",
         "{name} 様",
         "iPhoneから送信",
@@ -119,7 +122,7 @@ TONGUES = (
         "zh",
         ("utf-8", "gb2312", "gb18030", "big5"),
         ("王小明", "李大文"),
-        tuple("今天 我 收到 你的 信 一同 上 山 看 大 海 明天 再 回 中文".split()),
+        "今天 我 收到 你的 信 一同 上 山 看 大 海 明天 再 回 中文",
         "{name} <{email}> 于{date}写道:",
         "{name}:",
         "iPhone",
@@ -129,7 +132,7 @@ TONGUES = (
         "ko",
         ("utf-8", "euc-kr", "iso-2022-kr"),
         ("김철수", "이영희"),
-        tuple("회의가 내일로 연기되었습니다 첨부 파일을 확인해 주십시오 감사합니다".split()),
+        "회의가 내일로 연기되었습니다 첨부 파일을 확인해 주십시오 감사합니다",
         "{date}, {name} <{email}>님이 작성:",
         "{name}님께,",
         "나의 iPhone에서 보냄",
