@@ -61,8 +61,6 @@ class CompositionLimits:
 class HttpLimits:
     """What one HTTP connection, request and answer may take; times in seconds."""
 
-    max_connections: int = 4000
-    """Connections of one worker; a further one is answered 503 and closed."""
     max_requests: int = 256
     """Requests at work in one worker at once; each may hold a body and a database call."""
     max_head_octets: int = 16 * 1024
@@ -88,17 +86,10 @@ class HttpLimits:
     """The slowest client whose body is waited for: a poor mobile connection."""
     answer_s: float = 60.0
     """A handler's time, unless its endpoint says otherwise."""
-    send_s: float = 30.0
-    """For one piece (``piece_octets``) to leave: a client that does not read is dropped."""
-    piece_octets: int = 256 * 1024
-    """Octets handed to the transport under one send deadline."""
-    linger_s: float = 1.0
-    """Reading on after a refusal, so that a reset does not destroy the answer on its way
-    (RFC 9112 section 9.6)."""
+    cleanup_s: float = 1.0
+    """For an ASGI application to put away what it holds after its exchange is over."""
     drain_s: float = 20.0
     """At shutdown, for requests at work to finish; then connections are cut."""
-    tcp_user_timeout_ms: int = 45_000
-    """Unacknowledged octets for this long end a connection (RFC 5482): a vanished peer."""
     websocket_message_octets: int = 64 * 1024
     """One message of a WebSocket client; its frames are subscriptions and acknowledgements."""
     websocket_ping_s: float = 25.0
@@ -203,5 +194,39 @@ class SubmissionLimits:
     """Memory granted before 354 to a message that does not say its size; then as it grows."""
     max_swallowed_octets: int = 64 * 1024 * 1024
     """What is read of a message already refused, to stay in step; beyond, the connection ends."""
+    cleanup_s: float = 1.0
+    """For an ASGI application to put away what it holds after its exchange is over."""
     drain_s: float = 20.0
     """At shutdown, for messages on their way to arrive; then connections are cut."""
+
+
+@dataclass(frozen=True, slots=True)
+class MimeLimits:
+    """How much of a message's structure is read; what lies beyond is kept but not looked into."""
+
+    max_depth: int = 100
+    """Multiparts and messages inside each other; real mail stays under 10."""
+    max_parts: int = 10_000
+    """Parts of one message; the last one then holds the rest unread."""
+    max_header_octets: int = 256 * 1024
+    """Of one header section that are read for fields; the largest of real mail is under 64 KiB."""
+    max_fields: int = 2_000
+    """Header fields of one header section; real mail has under 200."""
+    max_value_octets: int = 64 * 1024
+    """Of one structured field (a media type with its parameters, a date) that are parsed."""
+    max_parameters: int = 200
+    """Parameters of one field; continuations (RFC 2231) take one each."""
+    max_addresses: int = 10_000
+    """Addresses and group marks of one address field."""
+    max_text_octets: int = 2 * 1024 * 1024
+    """Decoded octets of one body part that become text; more is a file and not a letter."""
+    max_sample_octets: int = 4 * 1024
+    """What the guess at an undeclared charset looks at; guessing costs microseconds an octet."""
+    max_attachments: int = 1_000
+    """Attachments that are listed."""
+    max_filename_characters: int = 200
+    """A file name; common file systems take 255 octets."""
+    preview_characters: int = 200
+    """The preview of a message in lists."""
+    preview_octets: int = 4 * 1024
+    """Octets of the first text part that the preview is made from."""

@@ -1,0 +1,164 @@
+"""Mailbox names and keywords on the wire (RFC 9051 section 5.1 and appendix A.1, RFC 3501 section 5.1.3).
+
+Knows modified UTF-7, UTF-8 and which names a mailbox can have.  Inside the house a name is Unicode
+in Normalization Form C with ``/`` between levels, and the first level INBOX is in upper case.
+
+Modified UTF-7 is taken only in its one canonical form: a name that encodes printable ASCII, lacks
+its final ``-``, shifts needlessly or holds half a surrogate pair is no name, so that two spellings
+never mean one mailbox.
+
+A keyword is an atom on the wire and a label, any text, elsewhere.  A label that is no atom travels
+in the same way, as mail programs do with theirs: what an atom cannot hold is encoded.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from binascii import Error as Base64Error
+from binascii import a2b_base64, b2a_base64
+
+from agentpost.limits import GrammarLimits
+
+SEPARATOR = "/"
+
+_DIRECT = re.compile(rb"[\x20-\x7e]*+")
+_SHIFTED = re.compile(rb"&([A-Za-z0-9+,]*+)-")
+_ENCODED_RUN = re.compile(r"&|[^\x20-\x7e]+")
+_KEYWORD_ATOM = re.compile(r"[!#$&'+,\-./0-9:;<=>?@A-Z\[^_`a-z|}~]+")
+_KEYWORD_RUN = re.compile(r"&|[^!#$'+,\-./0-9:;<=>?@A-Z\[^_`a-z|}~&]+")
+_INBOX = re.compile(r"[Ii][Nn][Bb][Oo][Xx](?=/|\Z)")
+# Controls, and the line and paragraph separators that Net-Unicode forbids (RFC 5198 section 2).
+_FORBIDDEN = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]")
+
+
+def decode(octets: bytes) -> str | None:
+    """The name that canonical modified UTF-7 spells, or None when ``octets`` is none."""
+    if _DIRECT.fullmatch(octets) is None:
+        return None
+    if b"&" not in octets:
+        return octets.decode("ascii")
+    parts: list[str] = []
+    at = 0
+    while True:
+        shift = octets.find(b"&", at)
+        if shift < 0:
+            parts.append(octets[at:].decode("ascii"))
+            break
+        parts.append(octets[at:shift].decode("ascii"))
+        match = _SHIFTED.match(octets, shift)
+        if match is None:
+            return None
+        text = _unshift(match[1])
+        if text is None:
+            return None
+        parts.append(text)
+        at = match.end()
+    name = "".join(parts)
+    # One spelling only: what we would write ourselves (no superfluous shifts, no spare bits).
+    return name if encode(name) == octets else None
+
+
+def encode(name: str) -> bytes:
+    """``name`` in modified UTF-7.
+
+    Raises: UnicodeEncodeError for a lone surrogate, which no name holds.
+    """
+    if name.isascii() and "&" not in name and name.isprintable():
+        return name.encode("ascii")
+    return _ENCODED_RUN.sub(_shift, name).encode("ascii")
+
+
+def decode_name(octets: bytes, *, utf8: bool) -> str | None:
+    """The mailbox name that a client sent, in the form the house uses; None when it is none.
+
+    ``utf8`` is what the client has enabled: with it names are UTF-8, without it modified UTF-7.
+    """
+    if utf8:
+        try:
+            name = octets.decode("utf-8")
+        except UnicodeDecodeError:
+            return None
+        return canonical(name)
+    decoded = decode(octets)
+    return None if decoded is None else canonical(decoded)
+
+
+def encode_name(name: str, *, utf8: bool) -> bytes:
+    """A mailbox name as octets for the client, before quoting."""
+    return name.encode("utf-8") if utf8 else encode(name)
+
+
+def canonical(name: str) -> str:
+    """``name`` in Normalization Form C with a first level INBOX, in whatever ASCII case, in upper
+    case."""
+    if not name.isascii():
+        name = unicodedata.normalize("NFC", name)
+    if name[:1] in ("i", "I") and _INBOX.match(name):
+        return "INBOX" + name[5:]
+    return name
+
+
+def name_fault(name: str, limits: GrammarLimits) -> str | None:
+    """Why no mailbox can have this name, or None when one can.
+
+    A name is a row of a table and never a path: ``..`` means nothing.
+    """
+    if not name:
+        return "a mailbox name is not empty"
+    if _FORBIDDEN.search(name):
+        return "a mailbox name has no control characters"
+    if len(name.encode("utf-8")) > limits.max_mailbox_octets:
+        return "the mailbox name is too long"
+    levels = name.split(SEPARATOR)
+    if "" in levels:
+        return "a mailbox name has no empty levels"
+    if len(levels) > limits.max_mailbox_levels:
+        return "the mailbox name has too many levels"
+    return None
+
+
+def encode_keyword(label: str) -> str:
+    """The atom that a label is on the wire; ``decode_keyword`` gives the label back.
+
+    A label that is an atom and cannot be taken for an encoded one stays as it is.
+    """
+    if _KEYWORD_ATOM.fullmatch(label) and ("&" not in label or decode_keyword(label) == label):
+        return label
+    return _KEYWORD_RUN.sub(_shift, label)
+
+
+def decode_keyword(atom: str) -> str:
+    """The label that an atom means: itself, unless it is the encoding of another."""
+    if "&" not in atom:
+        return atom
+    octets = atom.encode("ascii")
+    parts: list[str] = []
+    at = 0
+    while (shift := atom.find("&", at)) >= 0:
+        match = _SHIFTED.match(octets, shift)
+        text = None if match is None else _unshift(match[1])
+        if match is None or text is None:
+            return atom
+        parts += (atom[at:shift], text)
+        at = match.end()
+    label = "".join([*parts, atom[at:]])
+    return label if _KEYWORD_RUN.sub(_shift, label) == atom else atom
+
+
+def _unshift(encoded: bytes) -> str | None:
+    if not encoded:
+        return "&"
+    padded = encoded.replace(b",", b"/") + b"=" * (-len(encoded) % 4)
+    try:
+        return a2b_base64(padded, strict_mode=True).decode("utf-16-be")
+    except (Base64Error, UnicodeDecodeError):
+        return None
+
+
+def _shift(match: re.Match[str]) -> str:
+    run = match[0]
+    if run == "&":
+        return "&-"
+    encoded = b2a_base64(run.encode("utf-16-be"), newline=False).rstrip(b"=")
+    return "&" + encoded.replace(b"/", b",").decode("ascii") + "-"
