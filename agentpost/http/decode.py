@@ -1,0 +1,180 @@
+"""Requests from octets to typed values, with errors that say where.
+
+JSON bodies and query strings become the declared types; whatever does not fit is told with the
+path of the field, so that a program can mend its request without a human.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final, TypeVar, get_args, get_origin
+from urllib.parse import parse_qsl
+
+import msgspec
+
+from agentpost.errors import FieldError, InvalidRequest, UnknownField, UnsupportedMediaType
+from agentpost.http.answer import JSON
+from agentpost.http.endpoint import Endpoint, Query
+from agentpost.http.wire import Head
+
+T = TypeVar("T")
+
+MAX_PARAMETERS: Final = 100
+_MERGE_PATCH: Final = "application/merge-patch+json"
+_WHERE: Final = re.compile(r"(?P<what>.*) - at `(?P<key>key in )?\$(?P<path>.*)`", re.DOTALL)
+_FIELD: Final = re.compile(r"(?:unknown|required) field `(?P<name>[^`]{1,200})`")
+_NUL: Final = re.compile(rb"(?<!\\)(?:\\\\)*+\\u0000")
+_KEYED: Final = re.compile(r"(?P<name>[A-Za-z_]{1,64})\[(?P<key>[^\[\]]{1,256})\]")
+
+
+def field_error(error: msgspec.ValidationError) -> FieldError:
+    """Where and what: msgspec's ``... - at `$.to[0]``` as a path ``to[0].emial``."""
+    text = str(error)
+    match = _WHERE.fullmatch(text)
+    what, path = (match["what"], match["path"]) if match else (text, "")
+    named = _FIELD.search(what)
+    if named is not None:
+        path = f"{path}.{named['name']}"
+    return FieldError(path.removeprefix("."), what)
+
+
+class BodyDecoder:
+    """Decodes the body of one endpoint."""
+
+    __slots__ = ("_accepts", "_aliases", "_decoder", "_json", "_type")
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._type = endpoint.body
+        self._accepts = frozenset(endpoint.accepts)
+        self._json = JSON in self._accepts and endpoint.body is not bytes
+        self._aliases: dict[str, str] = getattr(endpoint.body, "aliases", {})
+        self._decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(
+            Any if self._aliases or endpoint.body in (None, bytes) else endpoint.body
+        )
+
+    def check_media(self, head: Head) -> None:
+        """Refuse a body that could not be decoded, before it is read.
+
+        Raises: UnsupportedMediaType.
+        """
+        if head.fields.get(b"content-encoding", b"identity").lower() != b"identity":
+            raise UnsupportedMediaType(
+                "The body is compressed.", fix="Send the body without a Content-Encoding."
+            )
+        if head.framing == "none" or self._type is None:
+            return
+        media = (head.field(b"content-type") or "").partition(";")[0].strip(" \t").lower()
+        if media in self._accepts or (self._json and media == _MERGE_PATCH):
+            return
+        wanted = " or ".join(sorted(self._accepts))
+        raise UnsupportedMediaType(
+            f"The body's media type is {media!r}." if media else "The body has no Content-Type.",
+            fix=f"Send the body as Content-Type: {wanted}.",
+        )
+
+    def decode(self, body: bytes) -> Any:
+        """The body as the endpoint's type.
+
+        Raises: InvalidRequest when it is no JSON; UnknownField when it does not fit, with paths.
+        """
+        if self._type is None:
+            return None
+        if not self._json:
+            return body
+        try:
+            # PostgreSQL's text cannot hold U+0000, and nothing in mail should.
+            if b"\\u0000" in body and _NUL.search(body):
+                raise UnknownField("A string holds U+0000.", fix="Remove the character U+0000.")
+            if not self._aliases:
+                return self._decoder.decode(body or b"{}")
+            return msgspec.convert(self._canonical(self._decoder.decode(body or b"{}")), self._type)
+        except msgspec.ValidationError as error:
+            raise UnknownField(errors=(field_error(error),)) from None
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            # The text of these errors tells a position, never content.
+            reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)
+            raise InvalidRequest(
+                f"The body is not JSON: {reason}", fix="Send one JSON object in UTF-8."
+            ) from None
+
+    def _canonical(self, value: Any) -> Any:
+        if not isinstance(value, dict):
+            return value
+        for alias, name in self._aliases.items():
+            if alias in value:
+                if name in value:
+                    message = f"{alias} is another spelling of {name}; send one of them"
+                    raise UnknownField(errors=(FieldError(alias, message),))
+                value[name] = value.pop(alias)
+        return value
+
+
+class QueryDecoder:
+    """Decodes the query string of one endpoint."""
+
+    __slots__ = ("_aliases", "_default", "_lists", "_maps", "_type")
+
+    def __init__(self, kind: type[Query] | None) -> None:
+        self._type = kind
+        self._default: Query | None = None
+        self._aliases: dict[str, str] = getattr(kind, "aliases", {})
+        self._lists: frozenset[str] = frozenset()
+        self._maps: frozenset[str] = frozenset()
+        if kind is not None:
+            fields = msgspec.structs.fields(kind)
+            self._lists = frozenset(f.encode_name for f in fields if _holds(f.type, list, tuple))
+            self._maps = frozenset(f.encode_name for f in fields if _holds(f.type, dict))
+            if not any(f.required for f in fields):
+                self._default = kind()
+
+    def decode(self, query: str) -> Any:
+        """The parameters as the endpoint's query type.
+
+        Raises: InvalidRequest with the name of the parameter.
+        """
+        if not query and (self._default is not None or self._type is None):
+            return self._default
+        try:
+            pairs = parse_qsl(
+                query, keep_blank_values=True, errors="strict", max_num_fields=MAX_PARAMETERS
+            )
+        except (UnicodeDecodeError, ValueError):
+            raise InvalidRequest(
+                f"The query is not UTF-8, or has over {MAX_PARAMETERS} parameters."
+            ) from None
+        if self._type is None:
+            raise _bad_parameter(pairs[0][0] if pairs else query, "there is no such parameter")
+        try:
+            return msgspec.convert(self._gather(pairs), self._type, strict=False)
+        except msgspec.ValidationError as error:
+            found = field_error(error)
+            raise _bad_parameter(found.path, found.message) from None
+
+    def _gather(self, pairs: list[tuple[str, str]]) -> dict[str, Any]:
+        values: dict[str, Any] = {}
+        for given, value in pairs:
+            name = self._aliases.get(given, given)
+            keyed = _KEYED.fullmatch(name) if "[" in name else None
+            if keyed is not None and keyed["name"] in self._maps:
+                values.setdefault(keyed["name"], {})[keyed["key"]] = value
+            elif name in self._lists:
+                values.setdefault(name, []).extend(part for part in value.split(",") if part)
+            elif name in values:
+                raise _bad_parameter(given, "it stands twice")
+            else:
+                values[name] = value
+        return values
+
+
+def _holds(annotation: Any, *kinds: type) -> bool:
+    if get_origin(annotation) in kinds or annotation in kinds:
+        return True
+    return any(_holds(part, *kinds) for part in get_args(annotation))
+
+
+def _bad_parameter(name: str, message: str) -> InvalidRequest:
+    shown = name[:100]
+    return InvalidRequest(
+        f"The query parameter {shown} is not valid: {message}.",
+        errors=(FieldError(shown, message),),
+    )

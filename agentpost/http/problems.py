@@ -1,0 +1,129 @@
+"""Failures as the API tells them: one flat body, made from the table in ``errors.py``.
+
+``{"name", "code", "message", "fix", "docs", "request_id", "errors": [{"path", "message"}]}``:
+clients branch on ``code``; ``fix`` says what the caller can do and is never empty for a 4xx.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+import msgspec
+
+from agentpost.errors import (
+    InvalidRequest,
+    MethodNotAllowed,
+    Overloaded,
+    Problem,
+    TooLarge,
+)
+from agentpost.http.answer import JSON, Answer
+from agentpost.http.wire import MalformedRequest
+
+DOCS: Final = "/docs/errors"
+
+
+class FieldProblem(msgspec.Struct, frozen=True):
+    """One wrong field of a request."""
+
+    path: str
+    message: str
+
+
+class ProblemBody(msgspec.Struct, frozen=True):
+    """The body of every answer with a status of 400 or more."""
+
+    name: str
+    code: str
+    message: str
+    fix: str
+    docs: str
+    request_id: str
+    errors: list[FieldProblem] = []
+
+
+_encode = msgspec.json.Encoder().encode
+
+_HEAD_STATUS: Final = {431: "head_too_large", 505: "http_version_not_supported"}
+_INTERNAL: Final = ProblemBody(
+    "InternalError",
+    "internal_error",
+    "The server failed; the request id leads to the reason in its log.",
+    "Repeat the request with the same Idempotency-Key; if it fails again, report the request id.",
+    f"{DOCS}#internal_error",
+    "",
+)
+
+
+def problem_answer(problem: Problem, request_id: str) -> Answer:
+    """The answer to a failure the table knows.
+
+    Retry-After (RFC 9110 section 10.2.3) is whole seconds, rounded up, and stands on every 429
+    and 503.
+    """
+    column = problem.column
+    body = ProblemBody(
+        type(problem).__name__,
+        column.code,
+        problem.message,
+        problem.fix,
+        f"{DOCS}#{column.code}",
+        request_id,
+        [FieldProblem(error.path, error.message) for error in problem.errors],
+    )
+    answer = _answer(column.http, body)
+    if column.http in (429, 503) or problem.retry_after is not None:
+        answer.fields.append(("retry-after", str(max(1, math.ceil(problem.retry_after or 1)))))
+    if column.http == 401:
+        answer.fields.append(("www-authenticate", 'Bearer realm="agentpost"'))
+    return answer
+
+
+def method_answer(allowed: tuple[str, ...], request_id: str) -> Answer:
+    """405 with the methods the path does have (RFC 9110 section 15.5.6)."""
+    answer = problem_answer(MethodNotAllowed(), request_id)
+    answer.fields.append(("allow", ", ".join(allowed)))
+    return answer
+
+
+def malformed_answer(error: MalformedRequest, request_id: str) -> Answer:
+    """The answer to octets that are no request; the connection ends with it."""
+    problem = InvalidRequest(
+        error.reason,
+        fix="Use a client that speaks HTTP/1.1 as RFC 9112 has it, or look at the proxy between.",
+    )
+    answer = problem_answer(problem, request_id)
+    if error.status != 400:
+        code = _HEAD_STATUS[error.status]
+        body = ProblemBody(
+            "MalformedRequest",
+            code,
+            error.reason,
+            problem.fix,
+            f"{DOCS}#{code}",
+            request_id,
+        )
+        answer = _answer(error.status, body)
+    answer.close = True
+    return answer
+
+
+def too_large_answer(limit: int, request_id: str) -> Answer:
+    """413 with the bound in octets."""
+    return problem_answer(TooLarge(f"The body is larger than {limit} octets."), request_id)
+
+
+def overload_answer(request_id: str) -> Answer:
+    """503: this worker has all it can do."""
+    return problem_answer(Overloaded(retry_after=1.0), request_id)
+
+
+def internal_answer(request_id: str) -> Answer:
+    """500; what happened is in the log under the request id, never in the answer."""
+    return _answer(500, msgspec.structs.replace(_INTERNAL, request_id=request_id))
+
+
+def _answer(status: int, body: ProblemBody) -> Answer:
+    fields = [("content-type", JSON), ("cache-control", "no-store")]
+    return Answer(status, fields, _encode(body))

@@ -1,0 +1,36 @@
+"""What endpoint handlers reach beyond their request: authentication and the floors below."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import trio
+
+from agentpost.model.actor import Actor
+
+
+class Authenticator(Protocol):
+    """Turns a secret into an actor.
+
+    It is asked once a request and once a batch of pushed events, so it answers from a cache of
+    its worker; a revocation must empty that cache promptly, because nothing here remembers.
+    """
+
+    async def authenticate(self, secret: str) -> Actor:
+        """The actor that the secret belongs to.
+
+        Raises: AuthenticationFailed, Expired, RateLimited, Overloaded.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Handed to every handler; ``stopping`` is set when the server wants to end."""
+
+    authenticator: Authenticator
+    stopping: trio.Event
+    ready: Callable[[], Awaitable[dict[str, bool]]]
+    """Whether each thing that requests depend on answers, by name."""
+    version: str
