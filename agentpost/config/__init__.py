@@ -9,7 +9,7 @@ A key nobody knows is an error with a suggestion, never ignored: a misspelt limi
 keeps its default is found out too late.
 """
 
-from agentpost.config.files import make_data_dir, master_key, write_private
+from agentpost.config.files import hold, make_data_dir, master_key, write_private
 from agentpost.config.load import FILE_NAME, ConfigError, dump, load, restore, unknown
 from agentpost.config.settings import SETTINGS, TIER_NAMES, Config, Origin, Setting, Tier, Tiers
 from agentpost.config.values import Address
@@ -26,6 +26,7 @@ __all__ = [
     "Tier",
     "Tiers",
     "dump",
+    "hold",
     "load",
     "make_data_dir",
     "master_key",

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import secrets
 from pathlib import Path
+from typing import IO
 
 from agentpost.config.load import ConfigError
 from agentpost.config.settings import Config
@@ -25,6 +27,33 @@ def make_data_dir(path: Path) -> None:
         raise ConfigError(f"data_dir {path} belongs to another user (uid {status.st_uid})")
     if status.st_mode & 0o077:
         path.chmod(0o700)
+
+
+def hold(directory: Path, name: str) -> IO[str]:
+    """Hold the lock ``name`` in a data directory until the returned file is closed.
+
+    Raises: ConfigError when another process holds it, or the directory cannot be used.
+    """
+    make_data_dir(directory)
+    path = directory / name
+    try:
+        lock = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), "r+", encoding="ascii")
+    except OSError as error:
+        raise ConfigError(f"cannot write {path}: {error.strerror}") from None
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        owner = lock.read().strip() or "unknown"
+        lock.close()
+        raise ConfigError(
+            f"{directory} is in use by another AgentPost (process {owner}): stop that one first, "
+            "or choose another data_dir"
+        ) from None
+    lock.seek(0)
+    lock.truncate()
+    lock.write(f"{os.getpid()}\n")
+    lock.flush()
+    return lock
 
 
 def write_private(path: Path, content: bytes) -> None:

@@ -21,7 +21,6 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import fcntl
 import hashlib
 import logging
 import os
@@ -37,6 +36,7 @@ from pathlib import Path
 from typing import IO, Final
 from urllib.parse import quote
 
+from agentpost.config import ConfigError, hold
 from agentpost.store.programs import (
     Account,
     EmbeddedError,
@@ -128,7 +128,10 @@ def start(
     Raises: EmbeddedError when another process holds the directory, the cluster is of another
     major version, or the server does not come up within the deadline.
     """
-    lock = _lock(data_dir)
+    try:
+        lock = hold(data_dir, "postgres.lock")
+    except ConfigError as error:
+        raise EmbeddedError(str(error)) from None
     try:
         programs = find_programs(pg_bin)
         account = account_for_server()
@@ -149,29 +152,6 @@ def start(
         lock.close()
         raise
     return server
-
-
-def _lock(data_dir: Path) -> IO[str]:
-    path = data_dir / "postgres.lock"
-    try:
-        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock = open(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), "r+", encoding="ascii")  # noqa: SIM115, PTH123
-    except OSError as error:
-        raise EmbeddedError(f"cannot use {data_dir}: {error.strerror}") from None
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        owner = lock.read().strip() or "unknown"
-        lock.close()
-        raise EmbeddedError(
-            f"{data_dir} is in use by another AgentPost (process {owner}): stop that one first, "
-            "or choose another data_dir"
-        ) from None
-    lock.seek(0)
-    lock.truncate()
-    lock.write(f"{os.getpid()}\n")
-    lock.flush()
-    return lock
 
 
 def _create(cluster: Path, programs: Programs, account: Account | None, *, durable: bool) -> None:

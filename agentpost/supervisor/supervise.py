@@ -25,8 +25,9 @@ from agentpost import config, log
 from agentpost.config import Config
 from agentpost.control import frames
 from agentpost.store import embedded
+from agentpost.supervisor.metrics import MetricsServer
 from agentpost.supervisor.prepare import Prepared
-from agentpost.supervisor.sockets import BindError, bind_all
+from agentpost.supervisor.sockets import BindError, bind, bind_all
 from agentpost.supervisor.welcome import welcome
 from agentpost.supervisor.workers import Worker
 
@@ -70,15 +71,18 @@ class _Supervisor:
         self._was_ready = False
         self._failures = 0
         self._on_ready: Callable[[], None] | None = None
+        self._metrics: MetricsServer | None = None
 
     def run(self) -> int:
         began = time.monotonic()
         self._listen_for_signals()
-        config.make_data_dir(self._settings.data_dir)
+        # Before the addresses: it names the other process, and it is what really collides.
+        self._stack.enter_context(config.hold(self._settings.data_dir, "serve.lock"))
         bound = bind_all(self._settings)
         for sock in bound.values():
             self._stack.enter_context(sock)
         self._settings = _with_actual_ports(self._settings, bound)
+        self._serve_metrics()
         self._start_database()
         self._stack.callback(self._kill_workers)
         for number in range(self._settings.workers):
@@ -104,6 +108,39 @@ class _Supervisor:
             self._stack.callback(signal.signal, number, previous)
         self._stack.callback(signal.set_wakeup_fd, signal.set_wakeup_fd(writer.fileno()))
         self._selector.register(reader, selectors.EVENT_READ, lambda: _drained(reader))
+
+    def _serve_metrics(self) -> None:
+        listener = bind(self._settings.bind_metrics, "bind_metrics")
+        self._stack.enter_context(listener)
+        self._settings = _with_actual_ports(self._settings, {"metrics": listener})
+        self._metrics = MetricsServer(listener, self._selector, self._ask_metrics, self._state)
+        self._stack.callback(self._metrics.close)
+
+    def _ask_metrics(self) -> set[int]:
+        asked = [worker for worker in self._workers if worker.is_ready]
+        for worker in asked:
+            worker.tell(frames.METRICS)
+        return {worker.number for worker in asked}
+
+    def _state(self) -> bytes:
+        """The supervisor's own metrics."""
+        up = [
+            f'agentpost_worker_up{{worker="{each.number}"}} {int(each.is_ready)}'
+            for each in self._workers
+        ]
+        restarts = [
+            f'agentpost_worker_restarts_total{{worker="{each.number}"}} {each.restarts}'
+            for each in self._workers
+        ]
+        lines = [
+            "# HELP agentpost_worker_up Whether the worker serves.",
+            "# TYPE agentpost_worker_up gauge",
+            *up,
+            "# HELP agentpost_worker_restarts_total How often the worker was replaced.",
+            "# TYPE agentpost_worker_restarts_total counter",
+            *restarts,
+        ]
+        return ("\n".join(lines) + "\n").encode()
 
     def _start_database(self) -> None:
         if self._settings.database_url is not None:
@@ -141,8 +178,10 @@ class _Supervisor:
 
     def _loop(self) -> int:
         while True:
-            for key, _ in self._selector.select(self._next_spawn_s()):
+            for key, _ in self._selector.select(self._wait_s()):
                 key.data()
+            if self._metrics is not None:
+                self._metrics.tick()
             while self._signals:
                 number = self._signals.pop(0)
                 if number in (signal.SIGTERM, signal.SIGINT):
@@ -157,15 +196,19 @@ class _Supervisor:
                     self._spawn(worker)
                     self._order(worker)
 
-    def _next_spawn_s(self) -> float | None:
-        waits = [wait for worker in self._workers if (wait := worker.wait_s()) is not None]
-        return min(waits, default=None)
+    def _wait_s(self) -> float | None:
+        waits = [worker.wait_s() for worker in self._workers]
+        waits.append(self._metrics.wait_s() if self._metrics else None)
+        return min((wait for wait in waits if wait is not None), default=None)
 
     def _hear(self, worker: Worker) -> None:
         line = worker.line
         heard = worker.hear()
         if line is not None and worker.line is None:
             self._selector.unregister(line)
+        for letter, content in heard:
+            if letter == frames.METRICS and self._metrics is not None:
+                self._metrics.answer(worker.number, content)
         told = any(letter == frames.READY for letter, _ in heard)
         if told and not self._was_ready and all(each.is_ready for each in self._workers):
             self._was_ready = True
