@@ -1,0 +1,356 @@
+"""Address lists as mail carries them, and one address where an identity depends on it.
+
+Sources: RFC 5322 section 3.4 with its obsolete syntax (section 4.4), RFC 6532 (UTF-8), RFC 6854
+(groups anywhere).  Two readers with two purposes: :func:`parse_mailboxes` makes the best of
+anything and never fails, for display and ENVELOPE; :func:`parse_one_address` accepts exactly one
+address written in one way only, and is the one to ask when something is allowed because of it.
+
+How the tolerant one works: most addresses match one pattern; what does not goes through a small
+machine that reads tokens up to the comma that ends the address.  Every octet is read a bounded
+number of times.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import NamedTuple
+
+from agentpost.errors import AddressSyntax
+from agentpost.limits import MimeLimits
+from agentpost.mime.encoded import decode_phrase, decode_raw
+from agentpost.mime.header import unfold
+from agentpost.mime.media import comment_end
+from agentpost.model.message import Address
+
+_DEFAULT = MimeLimits()
+_ATOM = rb"[A-Za-z0-9!#$%&'*+\-/=?^_`{|}~\x80-\xff.]++"
+_DOMAIN = rb"[A-Za-z0-9\-._\x80-\xff]++"
+_SPACE = rb"[ \t]*+"
+_COMMON = re.compile(
+    _SPACE
+    + rb'(?:(?:"([^"\\]*+)"|('
+    + _ATOM
+    + rb"(?:[ \t]++"
+    + _ATOM
+    + rb")*+))?"
+    + _SPACE
+    + b"<("
+    + _ATOM
+    + b")@("
+    + _DOMAIN
+    + b")>|("
+    + _ATOM
+    + b")@("
+    + _DOMAIN
+    + b"))"
+    + _SPACE
+    + rb"(?:,|\Z)"
+)
+_TOKEN = re.compile(
+    rb'[ \t\r\n]++|"((?:[^"\\]++|\\.)*+)(?:"|\\?\Z)|(\[(?:[^\[\]\\]++|\\.)*+(?:\]|\\?\Z))'
+    rb'|([^ \t\r\n"\[\]()<>@,;:\\]++)|([()<>@,;:\\\]])',
+    re.DOTALL,
+)
+_ESCAPED = re.compile(rb"\\(.)", re.DOTALL)
+_SPACES = re.compile(rb"[ \t]{2,}|\t")
+_COMMENT_MARK = re.compile(rb"\\(.)", re.DOTALL)
+
+
+class Mailbox(NamedTuple):
+    """One entry of an address list, in octets as found, quoting and comments removed.
+
+    An address has a ``domain``, empty when the sender left it out.  A group begins with an entry
+    whose ``domain`` is None and whose ``local`` is the group's name, and ends with one where both
+    are None (RFC 9051 section 7.5.2, ENVELOPE).  ``route`` is an obsolete source route.
+    """
+
+    name: bytes | None
+    local: bytes | None
+    domain: bytes | None
+    route: bytes | None = None
+
+
+GROUP_END = Mailbox(None, None, None)
+
+
+def parse_mailboxes(value: bytes, limits: MimeLimits = _DEFAULT) -> tuple[Mailbox, ...]:
+    """Every address and group mark in ``value``, the value of an address field.
+
+    At most ``limits.max_addresses``.  Never raises.
+    """
+    value = unfold(value)
+    found: list[Mailbox] = []
+    add = found.append
+    at, size, most = 0, len(value), limits.max_addresses
+    match = _COMMON.match
+    in_group = False
+    while at < size and len(found) < most:
+        common = match(value, at)
+        if common is not None:
+            quoted, phrase, local, domain, bare, bare_domain = common.groups()
+            if bare is not None:
+                add(Mailbox(None, bare, bare_domain))
+            else:
+                name = _one_space(phrase) if quoted is None and phrase else quoted
+                add(Mailbox(name or None, local, domain))
+            at = common.end()
+            continue
+        reader = _Reader(value, at, in_group, most - len(found))
+        reader.read()
+        found.extend(reader.found)
+        at, in_group = reader.at, reader.in_group
+    if in_group:
+        add(GROUP_END)
+    return tuple(found)
+
+
+def _one_space(phrase: bytes) -> bytes:
+    return _SPACES.sub(b" ", phrase) if b"  " in phrase or b"\t" in phrase else phrase
+
+
+class _Reader:
+    """Reads one address, or the start of a group, or its end, with everything odd in it."""
+
+    __slots__ = (
+        "at",
+        "closed",
+        "comment",
+        "domain",
+        "found",
+        "glued",
+        "in_angle",
+        "in_group",
+        "local",
+        "most",
+        "name",
+        "route",
+        "value",
+        "words",
+    )
+
+    def __init__(self, value: bytes, at: int, in_group: bool, most: int) -> None:
+        self.value = value
+        self.at = at
+        self.in_group = in_group
+        self.most = most
+        self.found: list[Mailbox] = []
+        self._reset()
+
+    def _reset(self) -> None:
+        self.words: list[bytes] = []
+        self.glued = False
+        self.name: bytes | None = None
+        self.comment: bytes | None = None
+        self.local: bytes | None = None
+        self.domain: list[bytes] = []
+        self.route: list[bytes] | None = None
+        self.in_angle = False
+        self.closed = False
+
+    def read(self) -> None:
+        """Read up to the comma or semicolon that ends the address, or to the end."""
+        value, size = self.value, len(self.value)
+        while self.at < size:
+            token = _TOKEN.match(value, self.at)
+            if token is None:
+                self.at += 1
+                continue
+            self.at = token.end()
+            kind = token.lastindex
+            if kind is None:
+                if token[0][:1] != b'"':
+                    self.glued = False
+                else:
+                    self._word(b"")
+            elif kind == 1:
+                quoted = token[1]
+                self._word(_ESCAPED.sub(rb"\1", quoted) if b"\\" in quoted else quoted)
+            elif kind < 4:
+                self._word(token[kind])
+            elif self._special(token[4]):
+                return
+            if len(self.found) >= self.most:
+                return
+        self._finish()
+
+    def _word(self, word: bytes) -> None:
+        if self.closed:
+            # LENIENT_NO_COMMA: "<a@b> <c@d>" are two addresses.
+            self._finish()
+        if self.local is not None:
+            self.domain.append(word)
+        elif self.glued and self.words:
+            self.words[-1] += word
+        else:
+            self.words.append(word)
+        self.glued = True
+
+    def _special(self, mark: bytes) -> bool:
+        """Act on a special character; True when the address is complete."""
+        if mark == b"(":
+            end = comment_end(self.value, self.at)
+            inner = self.value[self.at : end]
+            inner = inner.removesuffix(b")")
+            self.comment = _COMMENT_MARK.sub(rb"\1", inner) if b"\\" in inner else inner
+            self.at = end
+            self.glued = False
+        elif mark == b",":
+            if self.in_angle and self.route is not None:
+                self.domain.append(b",")
+            else:
+                self._finish()
+                return True
+        elif mark == b";":
+            self._finish()
+            if self.in_group:
+                self.in_group = False
+                self.found.append(GROUP_END)
+            return True
+        else:
+            self._inside(mark)
+        return False
+
+    def _inside(self, mark: bytes) -> None:
+        if mark == b"@":
+            self._at_sign()
+        elif mark == b"<":
+            if self.closed or self.in_angle or self.local is not None:
+                self._finish()
+            self.name = b" ".join(self.words)
+            self.words = []
+            self.in_angle = True
+        elif mark == b">":
+            if self.in_angle:
+                self.closed = True
+                self.in_angle = False
+        elif mark == b":":
+            self._colon()
+        self.glued = False
+
+    def _at_sign(self) -> None:
+        if self.in_angle and not self.words and self.local is None:
+            self.route = []
+            self.local = b""
+            self.domain = [b"@"]
+        elif self.route is not None and self.in_angle:
+            self.domain.append(b"@")
+        elif self.local is None:
+            if len(self.words) > 1 and not self.in_angle:
+                # LENIENT_NO_BRACKETS: "Jo Doe jo@example.org".
+                self.name = b" ".join(self.words[:-1])
+                self.local = self.words[-1]
+            else:
+                self.local = b"".join(self.words)
+            self.words = []
+        else:
+            self.domain.append(b"@")
+
+    def _colon(self) -> None:
+        if self.route is not None and self.in_angle and self.local == b"":
+            self.route = self.domain
+            self.local, self.domain = None, []
+        elif not self.in_angle and self.local is None and not self.in_group and not self.closed:
+            self.found.append(Mailbox(None, b" ".join(self.words), None))
+            self.in_group = True
+            self._reset()
+        elif self.local is not None:
+            self.domain.append(b":")
+
+    def _finish(self) -> None:
+        """Note the address read so far, if there is anything of one."""
+        local = self.local
+        if local is None and self.words:
+            local = (b"" if self.in_angle or self.closed else b" ").join(self.words)
+        if local is None and self.name is None:
+            self._reset()
+            return
+        name = self.name
+        if not name and self.name is None and self.comment is not None and self.local is not None:
+            name = self.comment.strip(b" \t")
+        route = b"".join(self.route) if self.route else None
+        if self.route == []:
+            route, self.domain = b"".join(self.domain) or None, []
+        self.found.append(
+            Mailbox(_one_space(name) if name else None, local or b"", b"".join(self.domain), route)
+        )
+        self._reset()
+
+
+def parse_addresses(
+    value: bytes | str, limits: MimeLimits = _DEFAULT, most: int = 1_000
+) -> tuple[Address, ...]:
+    """The addresses in ``value`` as text, encoded-words decoded, groups opened, at most ``most``.
+
+    An entry without a domain keeps what stands there as its ``email``.  Never raises; text has no
+    NUL and no lone surrogates.
+    """
+    octets = value.encode("utf-8", "replace") if isinstance(value, str) else value
+    return as_addresses(parse_mailboxes(octets, limits), most)
+
+
+def as_addresses(mailboxes: tuple[Mailbox, ...], most: int = 1_000) -> tuple[Address, ...]:
+    """``mailboxes`` as text, without group marks, at most ``most`` of them."""
+    found: list[Address] = []
+    for name, local, domain, _route in mailboxes:
+        if local is None or domain is None or not (local or domain or name):
+            continue
+        if len(found) == most:
+            break
+        email = local + b"@" + domain if domain else local
+        text = email.decode("ascii") if email.isascii() else decode_raw(email)
+        found.append(
+            Address(
+                text.replace("\0", "") if "\0" in text else text,
+                None if name is None else decode_phrase(name) or None,
+            )
+        )
+    return tuple(found)
+
+
+# UTF-8 of RFC 6532 without controls, private use and what is never a character.
+_BEYOND = r"\u00a1-\ud7ff\uf900-\ufdcf\ufdf0-\uffef\U00010000-\U000e0fff"
+_ATEXT = r"A-Za-z0-9!#$%&'*+/=?^_`{|}~\-" + _BEYOND
+_LETTERS = "A-Za-z0-9" + _BEYOND
+_LABEL = f"[{_LETTERS}](?:[{_LETTERS}\\-]{{0,61}}[{_LETTERS}])?"
+_SPEC = rf"([{_ATEXT}]++(?:\.[{_ATEXT}]++)*+)@({_LABEL}(?:\.{_LABEL})*)"
+_STRICT = re.compile(
+    rf"[ \t]*+(?:{_SPEC}"
+    r'|(?:"((?:[^"\\\x00-\x08\x0a-\x1f\x7f]|\\[\t -~])*+)"[ \t]*+'
+    rf"|([{_ATEXT} \t.]*+))<{_SPEC}>)[ \t]*+"
+)
+_MAX_STRICT = 2_000
+
+
+def parse_one_address(value: bytes | str) -> Address:
+    """The one address that ``value``, an unfolded or folded field value, means to every reader.
+
+    Exactly one address in plain dot-atom form, in brackets or not, with a plain or quoted display
+    name.  Refused is whatever programs read differently: lists, groups, routes, comments, quoted
+    or encoded local parts, domain literals, control characters, invalid UTF-8, and characters
+    that turn into others when normalised.  Case is kept.
+
+    Raises: AddressSyntax.
+    Source: RFC 5322 section 3.4.1 without its obsolete forms; RFC 6532; RFC 5321 section 4.5.3.1
+    for the lengths.
+    """
+    if isinstance(value, bytes):
+        try:
+            text = unfold(value).decode("utf-8")
+        except UnicodeDecodeError:
+            raise AddressSyntax("The address is not valid UTF-8.") from None
+    else:
+        text = value
+    found = _STRICT.fullmatch(text) if len(text) <= _MAX_STRICT else None
+    if found is None:
+        raise AddressSyntax("The field is not exactly one plain address.")
+    bare, bare_domain, quoted, phrase, local, domain = found.groups()
+    if bare is not None:
+        local, domain = bare, bare_domain
+    if len(local.encode()) > 64 or len(domain.encode()) > 255 or "=?" in local:
+        raise AddressSyntax("The address is too long or holds an encoded-word.")
+    email = f"{local}@{domain}"
+    if not email.isascii() and unicodedata.normalize("NFKC", email) != email:
+        raise AddressSyntax("The address holds characters that other programs read differently.")
+    name = re.sub(r"\\(.)", r"\1", quoted) if quoted is not None else (phrase or "").strip(" \t")
+    return Address(email, decode_phrase(name.encode()) or None)

@@ -1,0 +1,169 @@
+"""Where the fields of a header section stand (RFC 5322 section 2.2).
+
+Knows names and offsets; what a value means is other modules' business.  Mail arrives with lines
+that are no field (an mbox "From " line, text without a colon, a folded line that follows nothing):
+they are passed over here and kept in the octets.  A line ends with LF, with or without CR before
+it; a bare CR is an ordinary octet.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from typing import NamedTuple
+
+from agentpost.limits import MimeLimits
+
+_DEFAULT = MimeLimits()
+
+# A field with its folded lines, or one line that is none.  Possessive throughout: nothing is read
+# twice.  Octets over 127 in a name are not legal, but dropping the field would hide it.
+_FIELD = re.compile(
+    rb"([!-9;-~\x80-\xff]++)[ \t]*+:[ \t]*+([^\n]*+(?:\n[ \t][^\n]*+)*+)\n?+|[^\n]*+\n|[^\n]++"
+)
+_FOLD = re.compile(rb"\r*\n")
+
+
+class Field(NamedTuple):
+    """One header field: its name in lower case and as found, and where it stands.
+
+    ``start`` to ``end`` is the whole field with its line end; ``value_start`` to ``value_end`` is
+    the value without the white space before it and the line end after it, folding kept.
+    """
+
+    name: bytes
+    found: bytes
+    start: int
+    end: int
+    value_start: int
+    value_end: int
+
+
+class Header:
+    """The fields of one header section in their order, for look-up by lower-case name."""
+
+    __slots__ = ("_last", "fields", "octets", "truncated")
+
+    def __init__(self, octets: bytes, fields: list[Field], truncated: bool) -> None:
+        self.octets = octets
+        self.fields = fields
+        self.truncated = truncated
+        self._last: dict[bytes, Field] = {field[0]: field for field in fields}
+
+    def raw(self, field: Field) -> bytes:
+        """The value of ``field`` as found, folding kept."""
+        return self.octets[field[4] : field[5]]
+
+    def value(self, field: Field) -> bytes:
+        """The value of ``field``, unfolded."""
+        return unfold(self.octets[field[4] : field[5]])
+
+    def last(self, name: bytes) -> bytes | None:
+        """The unfolded value of the last field called ``name`` (lower case), None without one."""
+        field = self._last.get(name)
+        return None if field is None else unfold(self.octets[field[4] : field[5]])
+
+    def first(self, name: bytes) -> bytes | None:
+        """The unfolded value of the first field called ``name`` (lower case), None without one."""
+        if name not in self._last:
+            return None
+        return next(self.value(field) for field in self.fields if field[0] == name)
+
+    def all(self, name: bytes) -> tuple[bytes, ...]:
+        """The unfolded values of every field called ``name`` (lower case), in order."""
+        if name not in self._last:
+            return ()
+        return tuple(self.value(field) for field in self.fields if field[0] == name)
+
+    def __contains__(self, name: bytes) -> bool:
+        return name in self._last
+
+
+def index(octets: bytes, start: int, end: int, limits: MimeLimits = _DEFAULT) -> Header:
+    """The fields between ``start`` and ``end``, which is where the header section ends.
+
+    Only ``limits.max_header_octets`` octets and ``limits.max_fields`` fields are read;
+    ``truncated`` then says that there are more.
+    """
+    stop = min(end, start + limits.max_header_octets)
+    truncated = stop < end
+    fields: list[Field] = []
+    add = fields.append
+    room = limits.max_fields
+    for found in _FIELD.finditer(octets, start, stop):
+        name = found[1]
+        if name is None:
+            continue
+        value_start, value_end = found.span(2)
+        if value_end > value_start and octets[value_end - 1] == 13:
+            value_end -= 1
+        begin, after = found.span()
+        add(Field(name.lower(), name, begin, after, value_start, value_end))
+        room -= 1
+        if room == 0:
+            truncated = True
+            break
+    return Header(octets, fields, truncated)
+
+
+def header_end(octets: bytes, start: int, end: int) -> int | None:
+    """Where the body begins: after the first empty line, or None when there is none.
+
+    Source: RFC 5322 section 2.1.  The empty line may be the very first one.
+    """
+    if octets.startswith(b"\r\n", start, end):
+        return start + 2
+    if octets.startswith(b"\n", start, end):
+        return start + 1
+    at = octets.find(b"\n\r\n", start, end)
+    bare = octets.find(b"\n\n", start, end if at < 0 else at + 1)
+    if bare >= 0:
+        return bare + 2
+    return at + 3 if at >= 0 else None
+
+
+def unfold(value: bytes) -> bytes:
+    """``value`` without the line ends of folding; the white space after them stays.
+
+    Source: RFC 5322 section 2.2.3.
+    """
+    return _FOLD.sub(b"", value) if b"\n" in value else value
+
+
+def select_fields(
+    octets: bytes, start: int, end: int, names: Collection[bytes], *, exclude: bool = False
+) -> bytes:
+    """The fields called one of ``names`` exactly as found, then the empty line.
+
+    ``names`` are in lower case.  With ``exclude`` everything but those fields, lines that are no
+    field included.  ``end`` is where the body begins.  A header section that the message ends
+    without an empty line has none here either.
+
+    Source: RFC 9051 section 6.4.5.1 (HEADER.FIELDS and HEADER.FIELDS.NOT).
+    """
+    blank = blank_line(octets, start, end)
+    stop = end - len(blank)
+    pieces: list[bytes] = []
+    add = pieces.append
+    for found in _FIELD.finditer(octets, start, stop):
+        name = found[1]
+        if name is None:
+            if exclude and found.end() > found.start():
+                add(found[0])
+        elif (name.lower() in names) is not exclude:
+            add(found[0])
+    add(blank)
+    return b"".join(pieces)
+
+
+def blank_line(octets: bytes, start: int, end: int) -> bytes:
+    """The empty line that ends the header section from ``start`` to ``end``, as found.
+
+    Empty when the section has none: it was cut by a boundary or by the end of the message.
+    """
+    if end - start >= 1 and octets[end - 1] == 10:
+        line = b"\r\n" if end - start >= 2 and octets[end - 2] == 13 else b"\n"
+        before = end - len(line)
+        if before == start or octets[before - 1] == 10:
+            return line
+    return b""

@@ -1,0 +1,396 @@
+"""From octets to the tree of their parts, as offsets (RFC 2045, RFC 2046, RFC 2049, RFC 6532).
+
+The octets are never changed; a part says where its header section and body stand.  Any octets
+are a message: what is missing or broken gets the default that the RFCs name, and what lies beyond
+a limit is one opaque part.
+
+How it works: a part is a region of the octets.  A multipart's region is cut at its own boundary
+lines, so an outer boundary ends whatever is open inside it without a look at inner ones.  Each
+region carries two ends: where the boundary line begins, and where the line end before it begins,
+which belongs to the boundary (RFC 2046 section 5.1.1); a header section may reach to the first,
+a body only to the second.  Regions wait in a list, not on the call stack; the tree is put
+together from its leaves at the end.  The cost is the size of the message times the depth of its
+multiparts, which is bounded.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from agentpost.limits import MimeLimits
+from agentpost.mime.header import Header, header_end, index
+from agentpost.mime.media import (
+    Parameters,
+    parameter,
+    parse_disposition,
+    parse_languages,
+    parse_media,
+    parse_token,
+)
+
+_DEFAULT = MimeLimits()
+_EMBEDDED = frozenset((b"message/rfc822", b"message/global"))
+_AFTER_BOUNDARY = b" \t\r\n"
+_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One part of a message; the root is the message itself.
+
+    Offsets count from the first octet of the whole message.  ``header_end`` is where the body
+    begins, after the empty line.  ``lines`` counts the line ends of the body, of text and
+    embedded messages only.  ``media`` is ``type/subtype`` as found, ``type`` the same in lower
+    case; ``defaulted`` when no valid Content-Type says so.  ``encoding`` is the
+    Content-Transfer-Encoding as found, empty when missing or invalid (7bit).  The other fields
+    are unfolded values as found, None when missing.  ``opaque`` parts lie beyond a limit and were
+    not looked into.  The one child of an embedded message is that message.
+    """
+
+    header_start: int
+    header_end: int
+    body_end: int
+    lines: int
+    media: bytes
+    type: bytes
+    parameters: Parameters = ()
+    encoding: bytes = b""
+    disposition: bytes | None = None
+    disposition_parameters: Parameters = ()
+    content_id: bytes | None = None
+    description: bytes | None = None
+    md5: bytes | None = None
+    languages: tuple[bytes, ...] = ()
+    location: bytes | None = None
+    defaulted: bool = False
+    opaque: bool = False
+    children: tuple[Part, ...] = ()
+
+    @property
+    def body_start(self) -> int:
+        return self.header_end
+
+    @property
+    def body_octets(self) -> int:
+        """The size of the body in its transfer encoding."""
+        return self.body_end - self.header_end
+
+    @property
+    def is_multipart(self) -> bool:
+        return self.type.startswith(b"multipart/")
+
+    @property
+    def is_text(self) -> bool:
+        return self.type.startswith(b"text/")
+
+    @property
+    def is_message(self) -> bool:
+        """Whether this part is an embedded message that was looked into."""
+        return bool(self.children) and self.type in _EMBEDDED
+
+    def parameter(self, name: bytes) -> bytes | None:
+        """The raw value of the Content-Type parameter ``name`` (lower case)."""
+        return parameter(self.parameters, name)
+
+    def body(self, octets: bytes) -> bytes:
+        """The body as it stands in the message."""
+        return octets[self.header_end : self.body_end]
+
+    def header(self, octets: bytes) -> bytes:
+        """The header section with its empty line, as it stands in the message."""
+        return octets[self.header_start : self.header_end]
+
+
+@dataclass(slots=True)
+class _Node:
+    """A part that is being put together."""
+
+    start: int
+    line: int
+    end: int
+    depth: int
+    default: bytes
+    parent: int
+    opaque: bool = False
+    header_end: int = 0
+    body_end: int = 0
+    content: Header | None = None
+    media: bytes = b"text/plain"
+    type: bytes = b"text/plain"
+    parameters: Parameters = ()
+    defaulted: bool = True
+
+
+def scan(octets: bytes, limits: MimeLimits = _DEFAULT) -> Part:
+    """The part tree of ``octets``.
+
+    Never raises, whatever the octets are; linear in their number.
+    """
+    return scan_with_header(octets, limits)[0]
+
+
+def scan_with_header(octets: bytes, limits: MimeLimits = _DEFAULT) -> tuple[Part, Header]:
+    """The part tree of ``octets`` and the index of the root's header fields."""
+    size = len(octets)
+    root = _Node(0, size, size, 0, b"text/plain", -1)
+    nodes = [root]
+    for position, node in enumerate(nodes):  # grows while it is walked
+        _read_header(octets, node, limits)
+        if node.opaque:
+            continue
+        if node.type.startswith(b"multipart/"):
+            _open_multipart(octets, node, position, nodes, limits)
+        elif node.type in _EMBEDDED:
+            _open_message(node, position, nodes, limits)
+    assert root.content is not None
+    return _assembled(octets, nodes), root.content
+
+
+def _read_header(octets: bytes, node: _Node, limits: MimeLimits) -> None:
+    found = header_end(octets, node.start, node.line)
+    node.header_end = max(node.start, node.end) if found is None else found
+    node.body_end = max(node.header_end, node.end)
+    content = index(octets, node.start, node.header_end, limits)
+    node.content = content
+    media = None
+    if (value := content.first(b"content-type")) is not None:
+        media = parse_media(value, limits)
+    if media is None:
+        node.media = node.type = node.default
+    else:
+        node.media, node.parameters = media
+        node.type = node.media.lower()
+        node.defaulted = False
+
+
+def _open_message(node: _Node, position: int, nodes: list[_Node], limits: MimeLimits) -> None:
+    if node.depth >= limits.max_depth or len(nodes) >= limits.max_parts:
+        node.opaque = True
+        return
+    start = node.header_end
+    nodes.append(
+        _Node(start, max(start, node.line), node.body_end, node.depth + 1, b"text/plain", position)
+    )
+
+
+def _open_multipart(
+    octets: bytes, node: _Node, position: int, nodes: list[_Node], limits: MimeLimits
+) -> None:
+    boundary = parameter(node.parameters, b"boundary")
+    boundary = None if boundary is None else boundary.rstrip(b" \t")
+    if not boundary:
+        return
+    if node.depth >= limits.max_depth:
+        node.opaque = True
+        return
+    default = b"message/rfc822" if node.type == b"multipart/digest" else b"text/plain"
+    depth = node.depth + 1
+    room = limits.max_parts - len(nodes)
+    if room <= 0:
+        node.opaque = True
+        return
+    regions = _regions(octets, boundary, node.header_end, max(node.header_end, node.line), node.end)
+    if len(regions) > room:
+        start = regions[room - 1][0]
+        del regions[room - 1 :]
+        regions.append((start, max(start, node.line), max(start, node.end)))
+        over = True
+    else:
+        over = False
+    for start, line, end in regions:
+        nodes.append(_Node(start, line, end, depth, default, position))
+    if over:
+        nodes[-1].opaque = True
+
+
+def _regions(
+    octets: bytes, boundary: bytes, start: int, line: int, end: int
+) -> list[tuple[int, int, int]]:
+    """The regions of the parts of a multipart whose body stands from ``start`` to ``line``.
+
+    Each is (start, where the boundary line after it begins, where the line end before that
+    begins).  A boundary line may have white space after the boundary, or two hyphens, which end
+    the multipart whatever follows them; anything else is another boundary that begins alike.
+    """
+    regions: list[tuple[int, int, int]] = []
+    open_at = -1
+    delimiter = b"--" + boundary
+    needle = b"\n" + delimiter
+    length = len(delimiter)
+    at = start if octets.startswith(delimiter, start, line) else -1
+    if at < 0:
+        at = octets.find(needle, start, line) + 1
+        at = at or -1
+    while at >= 0:
+        after = at + length
+        closes = octets.startswith(b"--", after, line)
+        if closes or after == line or octets[after] in _AFTER_BOUNDARY:
+            if open_at >= 0:
+                regions.append((open_at, at, _before_line(octets, open_at, at)))
+            if closes:
+                return regions
+            line_end = octets.find(b"\n", after, line)
+            if line_end < 0:
+                return regions
+            open_at = after = line_end + 1
+            if octets.startswith(delimiter, after, line):
+                at = after
+                continue
+        at = octets.find(needle, after - 1, line) + 1
+        at = at or -1
+    if open_at >= 0:
+        regions.append((open_at, line, max(open_at, end)))
+    return regions
+
+
+def _before_line(octets: bytes, start: int, at: int) -> int:
+    """Where the line end before the line at ``at`` begins, not before ``start``."""
+    if at <= start:
+        return at
+    at -= 1
+    return at - 1 if at > start and octets[at - 1] == 13 else at
+
+
+def _assembled(octets: bytes, nodes: list[_Node]) -> Part:
+    """The tree of ``nodes``, each of which stands after its parent."""
+    children: dict[int, list[Part]] = {}
+    position = len(nodes) - 1
+    while True:
+        node = nodes[position]
+        below = children.pop(position, None)
+        part = _part(octets, node, () if below is None else tuple(reversed(below)))
+        if position == 0:
+            return part
+        children.setdefault(node.parent, []).append(part)
+        position -= 1
+
+
+def _part(octets: bytes, node: _Node, children: tuple[Part, ...]) -> Part:
+    content = node.content
+    assert content is not None
+    counted = node.type.startswith(b"text/") or node.type in _EMBEDDED
+    lines = octets.count(b"\n", node.header_end, node.body_end) if counted else 0
+    encoding = content.first(b"content-transfer-encoding")
+    languages = content.first(b"content-language")
+    disposition: bytes | None = None
+    disposition_parameters: Parameters = ()
+    if (value := content.first(b"content-disposition")) is not None:
+        parsed = parse_disposition(value)
+        if parsed is not None:
+            disposition, disposition_parameters = parsed
+    return Part(
+        node.start,
+        node.header_end,
+        node.body_end,
+        lines,
+        node.media,
+        node.type,
+        node.parameters,
+        b"" if encoding is None else parse_token(encoding),
+        disposition,
+        disposition_parameters,
+        content.first(b"content-id"),
+        content.first(b"content-description"),
+        content.first(b"content-md5"),
+        () if languages is None else parse_languages(languages),
+        content.first(b"content-location"),
+        node.defaulted,
+        node.opaque,
+        children,
+    )
+
+
+def pack(part: Part) -> bytes:
+    """``part`` and all below it as octets for storage; :func:`unpack` reads them."""
+    rows: list[tuple[Any, ...]] = []
+    waiting = [part]
+    while waiting:
+        one = waiting.pop()
+        waiting.extend(reversed(one.children))
+        row = (
+            one.header_start,
+            one.header_end,
+            one.body_end,
+            one.lines,
+            one.media,
+            one.parameters,
+            one.encoding,
+            one.disposition,
+            one.disposition_parameters,
+            one.content_id,
+            one.description,
+            one.md5,
+            one.languages,
+            one.location,
+            one.defaulted,
+            one.opaque,
+            len(one.children),
+        )
+        rows.append(row)
+    return _ENCODER.encode((_VERSION, rows))
+
+
+def unpack(packed: bytes) -> Part:
+    """The part that was packed.
+
+    Raises: ValueError when ``packed`` is not what :func:`pack` gives.
+    """
+    try:
+        version, rows = _DECODER.decode(packed)
+        if version != _VERSION:
+            raise ValueError("unknown version of a packed part")
+        below: list[Part] = []
+        for row in reversed(rows):
+            count = row[-1]
+            children = tuple(reversed(below[-count:])) if count else ()
+            if len(children) != count:
+                raise ValueError("a packed part lacks children")
+            del below[len(below) - count :]
+            below.append(_unpacked(row, children))
+        (part,) = below
+    except (msgspec.MsgspecError, TypeError, AttributeError) as error:
+        raise ValueError("not a packed part") from error
+    return part
+
+
+def _unpacked(row: _Row, children: tuple[Part, ...]) -> Part:
+    start, head, end, lines, media, parameters, encoding, disposition = row[:8]
+    return Part(
+        start,
+        head,
+        end,
+        lines,
+        media,
+        media.lower(),
+        parameters,
+        encoding,
+        disposition,
+        *row[8:16],
+        children,
+    )
+
+
+_Row = tuple[
+    int,
+    int,
+    int,
+    int,
+    bytes,
+    tuple[tuple[bytes, bytes], ...],
+    bytes,
+    bytes | None,
+    tuple[tuple[bytes, bytes], ...],
+    bytes | None,
+    bytes | None,
+    bytes | None,
+    tuple[bytes, ...],
+    bytes | None,
+    bool,
+    bool,
+    int,
+]
+_ENCODER = msgspec.msgpack.Encoder()
+_DECODER = msgspec.msgpack.Decoder(tuple[int, list[_Row]])
