@@ -140,8 +140,10 @@ class Submission:
         try:
             placed = await self._messages.deposit(actor, scope, where, deposit)
         except DuplicateSubmission:
-            assert fingerprint is not None
-            return await self._messages.submitted_before(where, actor, fingerprint)
+            assert fingerprint is not None and summary.message_id is not None
+            return await self._messages.submitted_before(
+                actor, where, summary.message_id, fingerprint
+            )
         return Receipt(placed[0].message, placed[0].thread)
 
     async def _deposit(

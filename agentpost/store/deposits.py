@@ -63,8 +63,8 @@ class DepositLimits:
     """Octets in one transaction."""
     waiting_octets: int = 64 * 1024 * 1024
     """Octets that may wait to be written; beyond that the server says it is busy."""
-    leaders: int = 2
-    """Batches on their way to PostgreSQL at once: one is prepared while one commits."""
+    leaders: int = 1
+    """Batches on their way to PostgreSQL at once; two would wait for each other's inboxes."""
     inline_octets: int = 256 * 1024
     """Larger messages are kept as files and not in a row."""
 
@@ -262,7 +262,12 @@ def _columns(batch: Sequence[_Waiting]) -> list[list[Any]]:
         digest = hashlib.sha256(deposit.octets).digest()
         for organization, (blob_id, location) in entry.locations.items():
             inline = deposit.octets if location is None else None
-            blobs.append((blob_id, organization, digest, len(deposit.octets), inline, location))
+            uses = sum(a.organization == organization for a in deposit.arrivals)
+            if deposit.relay is not None and organization == deposit.arrivals[0].organization:
+                uses += 1
+            blobs.append(
+                (blob_id, organization, digest, len(deposit.octets), inline, location, uses)
+            )
         shared = _shared(summary)
         first = len(messages) + 1
         for arrival in deposit.arrivals:
@@ -299,8 +304,8 @@ def _columns(batch: Sequence[_Waiting]) -> list[list[Any]]:
             _, mails, _ = meters.get(meter.organization, ("", 0, 0))
             meters[meter.organization] = (meter.organization, mails + meter.mails, meter.bound)
     groups = (
-        (messages, 33),
-        (blobs, 6),
+        (messages, 32),
+        (blobs, 7),
         (refs, 3),
         (deliveries, 5),
         (events, 3),
@@ -357,7 +362,6 @@ def _message(
         sender,
         recipients,
         summary.message_id,
-        None if summary.message_id is None else ref_of(summary.message_id),
         summary.in_reply_to,
         references,
         summary.date,

@@ -49,25 +49,27 @@ class Messages:
         self._door.allow(actor, scope, where)
         return await self._committer.commit(deposit)
 
-    async def submitted_before(self, where: Scope, actor: Actor, fingerprint: bytes) -> Receipt:
-        """The receipt of the submission with this fingerprint.
+    async def submitted_before(
+        self, actor: Actor, where: Scope, message_id: str, fingerprint: bytes
+    ) -> Receipt:
+        """The receipt of the submission with this Message-ID and fingerprint.
 
         Raises: DuplicateSubmission again when its message has been deleted meanwhile.
         """
 
         async def read(connection: Connection, _: Scope) -> Row | None:
             return await connection.row(
-                "SELECT s.message_id, coalesce(m.thread_id, '') AS thread_id FROM submissions s"
-                " LEFT JOIN messages m ON m.id = s.message_id"
-                " WHERE s.inbox_id = $1 AND s.fingerprint = $2",
+                "SELECT m.id, m.thread_id FROM thread_refs r JOIN messages m ON m.id = r.message_id"
+                " WHERE r.inbox_id = $1 AND r.ref = $2 AND m.fingerprint = $3",
                 where.inbox,
+                ref_of(message_id),
                 fingerprint,
             )
 
         row = await self._door.read(actor, "messages:send", where, read)
         if row is None:
             raise DuplicateSubmission
-        return Receipt(MessageId(row["message_id"]), ThreadId(row["thread_id"]), duplicate=True)
+        return Receipt(MessageId(row["id"]), ThreadId(row["thread_id"]), duplicate=True)
 
     async def sent_copy(
         self, actor: Actor, where: Scope, mailbox: MailboxId, message_id: str
@@ -79,10 +81,11 @@ class Messages:
 
         async def read(connection: Connection, _: Scope) -> Row | None:
             return await connection.row(
-                "SELECT p.uid, p.modseq, b.uidvalidity, m.id, m.thread_id FROM messages m"
+                "SELECT p.uid, p.modseq, b.uidvalidity, m.id, m.thread_id FROM thread_refs r"
+                " JOIN messages m ON m.id = r.message_id"
                 " JOIN placements p ON p.message_id = m.id AND p.mailbox_id = $2"
                 " JOIN mailboxes b ON b.id = p.mailbox_id AND b.role = 'sent'"
-                " WHERE m.inbox_id = $1 AND m.rfc_ref = $3 AND m.source IN ('smtp', 'rest')"
+                " WHERE r.inbox_id = $1 AND r.ref = $3 AND m.source IN ('smtp', 'rest')"
                 "  AND m.direction = 'outbound' AND m.created_at > now() - $4::interval"
                 " ORDER BY p.uid DESC LIMIT 1",
                 where.inbox,

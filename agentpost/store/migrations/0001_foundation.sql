@@ -5,26 +5,12 @@
 
 CREATE EXTENSION IF NOT EXISTS pg_trgm;
 
-CREATE DOMAIN public_id AS text COLLATE "C";
-
--- What the running operation may see: a comma-separated list of organizations, or '*' for the
--- server's own work (login, local delivery, jobs), or nothing.  The policies below call these in
--- sub-selects, so that PostgreSQL evaluates them once a statement and not once a row.
-CREATE FUNCTION sees_all() RETURNS boolean
-LANGUAGE plpgsql STABLE PARALLEL SAFE AS $$
-BEGIN
-    RETURN coalesce(current_setting('agentpost.organizations', true) = '*', false);
-END
-$$;
-CREATE FUNCTION seen_organizations() RETURNS text[]
-LANGUAGE plpgsql STABLE PARALLEL SAFE AS $$
-BEGIN
-    RETURN string_to_array(coalesce(current_setting('agentpost.organizations', true), ''), ',');
-END
-$$;
+-- Row level security shows what the setting agentpost.organizations names: a comma-separated list
+-- of organizations, or '*' for the server's own work (login, local delivery, jobs), or nothing.
+-- The policies at the end read it in sub-selects, once a statement and not once a row.
 
 CREATE TABLE organizations (
-    id          public_id PRIMARY KEY,
+    id          text COLLATE "C" PRIMARY KEY,
     name        text NOT NULL,
     slug        text NOT NULL UNIQUE,
     tier        text NOT NULL CHECK (tier IN ('free', 'starter', 'team', 'enterprise')),
@@ -34,8 +20,8 @@ CREATE TABLE organizations (
 );
 
 CREATE TABLE environments (
-    id               public_id PRIMARY KEY,
-    organization_id  public_id NOT NULL REFERENCES organizations,
+    id               text COLLATE "C" PRIMARY KEY,
+    organization_id  text COLLATE "C" NOT NULL REFERENCES organizations,
     name             text NOT NULL,
     slug             text NOT NULL,
     kind             text NOT NULL CHECK (kind IN ('live', 'dev', 'test')),
@@ -50,14 +36,14 @@ CREATE TABLE environments (
 CREATE UNIQUE INDEX environments_default ON environments (organization_id) WHERE is_default;
 
 CREATE TABLE api_keys (
-    id               public_id PRIMARY KEY,
-    organization_id  public_id NOT NULL REFERENCES organizations,
+    id               text COLLATE "C" PRIMARY KEY,
+    organization_id  text COLLATE "C" NOT NULL REFERENCES organizations,
     name             text NOT NULL,
     prefix           text NOT NULL,
     secret_hash      bytea NOT NULL UNIQUE,
     scopes           text[] NOT NULL,
-    environment_ids  public_id[],
-    inbox_ids        public_id[],
+    environment_ids  text[],
+    inbox_ids        text[],
     ip_allow         text[] NOT NULL DEFAULT '{}',
     client_id        text,
     expires_at       timestamptz,
@@ -72,9 +58,9 @@ COMMENT ON COLUMN api_keys.environment_ids IS 'null: every environment of the or
 COMMENT ON COLUMN api_keys.inbox_ids IS 'null: every inbox of those environments';
 
 CREATE TABLE inboxes (
-    id               public_id PRIMARY KEY,
-    organization_id  public_id NOT NULL REFERENCES organizations,
-    environment_id   public_id NOT NULL REFERENCES environments,
+    id               text COLLATE "C" PRIMARY KEY,
+    organization_id  text COLLATE "C" NOT NULL REFERENCES organizations,
+    environment_id   text COLLATE "C" NOT NULL REFERENCES environments,
     address          text COLLATE "C" NOT NULL UNIQUE,
     username         text NOT NULL,
     domain           text NOT NULL,
@@ -103,9 +89,9 @@ CREATE INDEX inboxes_by_environment ON inboxes (environment_id, id);
 CREATE INDEX inboxes_by_organization ON inboxes (organization_id, id);
 
 CREATE TABLE mail_credentials (
-    id               public_id PRIMARY KEY,
-    organization_id  public_id NOT NULL,
-    inbox_id         public_id NOT NULL REFERENCES inboxes ON DELETE CASCADE,
+    id               text COLLATE "C" PRIMARY KEY,
+    organization_id  text COLLATE "C" NOT NULL,
+    inbox_id         text COLLATE "C" NOT NULL REFERENCES inboxes ON DELETE CASCADE,
     name             text NOT NULL,
     secret_hash      bytea NOT NULL UNIQUE,
     scram            text NOT NULL,
@@ -120,21 +106,23 @@ CREATE TABLE mail_credentials (
 CREATE INDEX mail_credentials_by_inbox ON mail_credentials (inbox_id, id);
 
 CREATE TABLE blobs (
-    id               public_id PRIMARY KEY,
-    organization_id  public_id NOT NULL,
+    id               text COLLATE "C" PRIMARY KEY,
+    organization_id  text COLLATE "C" NOT NULL,
     sha256           bytea NOT NULL,
     size             integer NOT NULL,
     octets           bytea,
     location         text,
+    uses             smallint NOT NULL,
     CHECK ((octets IS NULL) <> (location IS NULL))
 );
 -- Mail is mostly encoded already: compressing it costs more than the disk it saves.
+COMMENT ON COLUMN blobs.uses IS 'messages and relays that need the octets; at 0 the row goes';
 ALTER TABLE blobs ALTER COLUMN octets SET STORAGE EXTERNAL;
 
 CREATE TABLE mailboxes (
     id               bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    organization_id  public_id NOT NULL,
-    inbox_id         public_id NOT NULL REFERENCES inboxes ON DELETE CASCADE,
+    organization_id  text COLLATE "C" NOT NULL,
+    inbox_id         text COLLATE "C" NOT NULL REFERENCES inboxes ON DELETE CASCADE,
     name             text COLLATE "C" NOT NULL,
     role             text CHECK (role IN ('inbox', 'sent', 'drafts', 'trash', 'junk', 'archive')),
     uidvalidity      bigint NOT NULL,
@@ -154,17 +142,17 @@ CREATE UNIQUE INDEX mailboxes_role ON mailboxes (inbox_id, role) WHERE role IS N
 
 -- A name may stay subscribed after its mailbox is gone (RFC 9051 section 6.3.7).
 CREATE TABLE subscriptions (
-    organization_id  public_id NOT NULL,
-    inbox_id         public_id NOT NULL REFERENCES inboxes ON DELETE CASCADE,
+    organization_id  text COLLATE "C" NOT NULL,
+    inbox_id         text COLLATE "C" NOT NULL REFERENCES inboxes ON DELETE CASCADE,
     name             text COLLATE "C" NOT NULL,
     PRIMARY KEY (inbox_id, name)
 );
 
 CREATE TABLE threads (
-    id               public_id PRIMARY KEY,
-    organization_id  public_id NOT NULL,
-    environment_id   public_id NOT NULL,
-    inbox_id         public_id NOT NULL,
+    id               text COLLATE "C" PRIMARY KEY,
+    organization_id  text COLLATE "C" NOT NULL,
+    environment_id   text COLLATE "C" NOT NULL,
+    inbox_id         text COLLATE "C" NOT NULL,
     subject          text NOT NULL,
     labels           text[] NOT NULL DEFAULT '{}',
     version          bigint NOT NULL DEFAULT 1,
@@ -176,21 +164,23 @@ CREATE INDEX threads_by_environment ON threads (environment_id, last_message_at 
 
 -- Which thread a Message-ID belongs to; a referenced id counts before its message has come.
 CREATE TABLE thread_refs (
-    organization_id  public_id NOT NULL,
-    inbox_id         public_id NOT NULL,
+    organization_id  text COLLATE "C" NOT NULL,
+    inbox_id         text COLLATE "C" NOT NULL,
     ref              bytea NOT NULL,
-    thread_id        public_id NOT NULL,
+    thread_id        text COLLATE "C" NOT NULL,
+    message_id       text COLLATE "C",
     PRIMARY KEY (inbox_id, ref)
 );
+COMMENT ON COLUMN thread_refs.message_id IS 'the first message here that had this Message-ID';
 COMMENT ON COLUMN thread_refs.ref IS 'first 16 octets of the SHA-256 of the Message-ID';
 
 CREATE TABLE messages (
-    id               public_id PRIMARY KEY,
-    organization_id  public_id NOT NULL,
-    environment_id   public_id NOT NULL,
-    inbox_id         public_id NOT NULL,
-    thread_id        public_id NOT NULL,
-    blob_id          public_id NOT NULL,
+    id               text COLLATE "C" PRIMARY KEY,
+    organization_id  text COLLATE "C" NOT NULL,
+    environment_id   text COLLATE "C" NOT NULL,
+    inbox_id         text COLLATE "C" NOT NULL,
+    thread_id        text COLLATE "C" NOT NULL,
+    blob_id          text COLLATE "C" NOT NULL,
     direction        text NOT NULL CHECK (direction IN ('inbound', 'outbound')),
     source           text NOT NULL,
     size             integer NOT NULL,
@@ -198,7 +188,6 @@ CREATE TABLE messages (
     sender           jsonb NOT NULL,
     recipients       jsonb NOT NULL,
     rfc_message_id   text,
-    rfc_ref          bytea,
     in_reply_to      text,
     reference_ids    text[] NOT NULL DEFAULT '{}',
     sent_at          timestamptz,
@@ -213,6 +202,7 @@ CREATE TABLE messages (
     authentication   jsonb NOT NULL DEFAULT '{}',
     metadata         jsonb NOT NULL DEFAULT '{}',
     state            text NOT NULL,
+    fingerprint      bytea,
     created_modseq   bigint NOT NULL,
     indexed          boolean NOT NULL DEFAULT false,
     version          bigint NOT NULL DEFAULT 1,
@@ -220,6 +210,8 @@ CREATE TABLE messages (
 ) WITH (fillfactor = 90);
 COMMENT ON COLUMN messages.sender IS '{"from": [...], "sender": [...], "reply_to": [...]}';
 COMMENT ON COLUMN messages.recipients IS '{"to": [...], "cc": [...], "bcc": [...]}';
+COMMENT ON COLUMN messages.fingerprint IS
+    'what a submission looked like, so that its repetition is recognised';
 COMMENT ON COLUMN messages.state IS
     'received | draft | stored | queued | sent | delivered | bounced | complained | rejected | failed';
 ALTER TABLE messages ALTER COLUMN envelope SET STORAGE EXTERNAL;
@@ -227,16 +219,14 @@ ALTER TABLE messages ALTER COLUMN bodystructure SET STORAGE EXTERNAL;
 ALTER TABLE messages ALTER COLUMN parts SET STORAGE EXTERNAL;
 CREATE INDEX messages_by_inbox ON messages (inbox_id, id);
 CREATE INDEX messages_by_thread ON messages (thread_id, id);
-CREATE INDEX messages_by_rfc_id ON messages (inbox_id, rfc_ref);
-CREATE INDEX messages_by_blob ON messages (blob_id);
 CREATE INDEX messages_unindexed ON messages (id) WHERE NOT indexed;
 
 CREATE TABLE placements (
     mailbox_id       bigint NOT NULL,
     uid              bigint NOT NULL,
-    organization_id  public_id NOT NULL,
-    inbox_id         public_id NOT NULL,
-    message_id       public_id NOT NULL,
+    organization_id  text COLLATE "C" NOT NULL,
+    inbox_id         text COLLATE "C" NOT NULL,
+    message_id       text COLLATE "C" NOT NULL,
     flags            smallint NOT NULL DEFAULT 0,
     keywords         text[] NOT NULL DEFAULT '{}',
     modseq           bigint NOT NULL,
@@ -254,9 +244,9 @@ CREATE INDEX placements_by_message ON placements (message_id);
 CREATE TABLE expunged (
     mailbox_id       bigint NOT NULL,
     uid              bigint NOT NULL,
-    organization_id  public_id NOT NULL,
-    inbox_id         public_id NOT NULL,
-    message_id       public_id NOT NULL,
+    organization_id  text COLLATE "C" NOT NULL,
+    inbox_id         text COLLATE "C" NOT NULL,
+    message_id       text COLLATE "C" NOT NULL,
     modseq           bigint NOT NULL,
     PRIMARY KEY (mailbox_id, uid)
 );
@@ -265,15 +255,15 @@ CREATE INDEX expunged_by_inbox ON expunged (inbox_id, modseq);
 
 -- A draft is a message in Drafts; this row exists when REST gave it an id of its own.
 CREATE TABLE drafts (
-    id               public_id PRIMARY KEY,
-    organization_id  public_id NOT NULL,
-    environment_id   public_id NOT NULL,
-    inbox_id         public_id NOT NULL,
-    message_id       public_id NOT NULL UNIQUE,
+    id               text COLLATE "C" PRIMARY KEY,
+    organization_id  text COLLATE "C" NOT NULL,
+    environment_id   text COLLATE "C" NOT NULL,
+    inbox_id         text COLLATE "C" NOT NULL,
+    message_id       text COLLATE "C" NOT NULL UNIQUE,
     client_id        text,
-    in_reply_to      public_id,
+    in_reply_to      text COLLATE "C",
     reply_all        boolean NOT NULL DEFAULT false,
-    forward_of       public_id,
+    forward_of       text COLLATE "C",
     version          bigint NOT NULL DEFAULT 1,
     created_at       timestamptz NOT NULL DEFAULT now(),
     updated_at       timestamptz NOT NULL DEFAULT now(),
@@ -282,10 +272,10 @@ CREATE TABLE drafts (
 CREATE INDEX drafts_by_inbox ON drafts (inbox_id, id);
 
 CREATE TABLE deliveries (
-    message_id       public_id NOT NULL,
+    message_id       text COLLATE "C" NOT NULL,
     recipient        text COLLATE "C" NOT NULL,
-    organization_id  public_id NOT NULL,
-    inbox_id         public_id NOT NULL,
+    organization_id  text COLLATE "C" NOT NULL,
+    inbox_id         text COLLATE "C" NOT NULL,
     state            text NOT NULL CHECK (state IN ('queued', 'sending', 'sent', 'delivered',
                         'deferred', 'bounced', 'complained', 'rejected', 'failed')),
     local            boolean NOT NULL DEFAULT false,
@@ -301,32 +291,20 @@ CREATE TABLE deliveries (
 
 -- Octets that a relay job still needs, kept apart from the message its sender may delete.
 CREATE TABLE relays (
-    message_id       public_id PRIMARY KEY,
-    organization_id  public_id NOT NULL,
-    environment_id   public_id NOT NULL,
-    inbox_id         public_id NOT NULL,
-    blob_id          public_id NOT NULL,
+    message_id       text COLLATE "C" PRIMARY KEY,
+    organization_id  text COLLATE "C" NOT NULL,
+    environment_id   text COLLATE "C" NOT NULL,
+    inbox_id         text COLLATE "C" NOT NULL,
+    blob_id          text COLLATE "C" NOT NULL,
     reverse_path     text NOT NULL,
     options          jsonb NOT NULL DEFAULT '{}',
     created_at       timestamptz NOT NULL DEFAULT now()
 );
-CREATE INDEX relays_by_blob ON relays (blob_id);
-
--- What a submission looked like, so that its repetition is recognised.
-CREATE TABLE submissions (
-    inbox_id         public_id NOT NULL,
-    fingerprint      bytea NOT NULL,
-    organization_id  public_id NOT NULL,
-    message_id       public_id NOT NULL,
-    created_at       timestamptz NOT NULL DEFAULT now(),
-    PRIMARY KEY (inbox_id, fingerprint)
-);
-CREATE INDEX submissions_by_age ON submissions (created_at);
 
 CREATE TABLE message_texts (
-    message_id       public_id PRIMARY KEY,
-    organization_id  public_id NOT NULL,
-    inbox_id         public_id NOT NULL,
+    message_id       text COLLATE "C" PRIMARY KEY,
+    organization_id  text COLLATE "C" NOT NULL,
+    inbox_id         text COLLATE "C" NOT NULL,
     headers          text NOT NULL,
     body             text NOT NULL
 );
@@ -338,17 +316,17 @@ CREATE INDEX message_texts_body ON message_texts USING gin (body gin_trgm_ops);
 -- with the transaction, and readers stop below the oldest transaction that is still running.
 CREATE SEQUENCE event_ordinals MINVALUE 0 MAXVALUE 1048575 CYCLE CACHE 1;
 CREATE TABLE events (
-    environment_id   public_id NOT NULL,
+    environment_id   text COLLATE "C" NOT NULL,
     seq              bigint NOT NULL DEFAULT
         ((pg_current_xact_id()::text::bigint << 20) | nextval('event_ordinals')),
-    id               public_id NOT NULL,
-    organization_id  public_id NOT NULL,
-    inbox_id         public_id,
+    id               text COLLATE "C" NOT NULL,
+    organization_id  text COLLATE "C" NOT NULL,
+    inbox_id         text COLLATE "C",
     type             text NOT NULL,
     modseq           bigint,
     data             jsonb NOT NULL,
     created_at       timestamptz NOT NULL DEFAULT now(),
-    PRIMARY KEY (environment_id, seq)
+    PRIMARY KEY (organization_id, seq)
 );
 CREATE INDEX events_by_id ON events (id);
 
@@ -358,7 +336,7 @@ RETURN pg_snapshot_xmin(pg_current_snapshot())::text::bigint << 20;
 
 CREATE TABLE jobs (
     id               bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    organization_id  public_id,
+    organization_id  text COLLATE "C",
     kind             text NOT NULL,
     payload          jsonb NOT NULL DEFAULT '{}',
     run_at           timestamptz NOT NULL DEFAULT now(),
@@ -371,9 +349,9 @@ CREATE TABLE jobs (
 CREATE INDEX jobs_ready ON jobs (kind, run_at) WHERE state = 'ready';
 
 CREATE TABLE idempotency (
-    environment_id   public_id NOT NULL,
+    environment_id   text COLLATE "C" NOT NULL,
     key              text COLLATE "C" NOT NULL,
-    organization_id  public_id NOT NULL,
+    organization_id  text COLLATE "C" NOT NULL,
     request_hash     bytea NOT NULL,
     status           smallint NOT NULL,
     body             bytea NOT NULL,
@@ -384,8 +362,8 @@ CREATE INDEX idempotency_by_age ON idempotency (created_at);
 
 CREATE TABLE audit (
     id               bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    organization_id  public_id NOT NULL,
-    environment_id   public_id,
+    organization_id  text COLLATE "C" NOT NULL,
+    environment_id   text COLLATE "C",
     actor            text NOT NULL,
     action           text NOT NULL,
     resource         text,
@@ -396,7 +374,7 @@ CREATE INDEX audit_by_organization ON audit (organization_id, id);
 
 -- Mails an organization has sent, by day (tier limits, R102-R105).
 CREATE TABLE usage (
-    organization_id  public_id NOT NULL,
+    organization_id  text COLLATE "C" NOT NULL,
     day              date NOT NULL,
     mails            bigint NOT NULL DEFAULT 0,
     PRIMARY KEY (organization_id, day)
@@ -415,18 +393,22 @@ BEGIN
     FOREACH tenant_table IN ARRAY ARRAY[
         'environments', 'api_keys', 'inboxes', 'mail_credentials', 'blobs', 'mailboxes',
         'subscriptions', 'threads', 'thread_refs', 'messages', 'placements', 'expunged',
-        'drafts', 'deliveries', 'relays', 'submissions', 'message_texts', 'events', 'idempotency',
+        'drafts', 'deliveries', 'relays', 'message_texts', 'events', 'idempotency',
         'audit', 'usage']
     LOOP
         EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', tenant_table);
         EXECUTE format('ALTER TABLE %I FORCE ROW LEVEL SECURITY', tenant_table);
         EXECUTE format(
-            'CREATE POLICY tenant ON %I USING ((SELECT sees_all())'
-            ' OR organization_id = ANY ((SELECT seen_organizations())::text[]))', tenant_table);
+            'CREATE POLICY tenant ON %I USING ('
+            '(SELECT current_setting(''agentpost.organizations'', true) = ''*'')'
+            ' OR organization_id = ANY ((SELECT string_to_array('
+            'current_setting(''agentpost.organizations'', true), '',''))::text[]))', tenant_table);
     END LOOP;
 END
 $$;
 ALTER TABLE organizations ENABLE ROW LEVEL SECURITY;
 ALTER TABLE organizations FORCE ROW LEVEL SECURITY;
 CREATE POLICY tenant ON organizations USING (
-    (SELECT sees_all()) OR id = ANY ((SELECT seen_organizations())::text[]));
+    (SELECT current_setting('agentpost.organizations', true) = '*')
+    OR id = ANY ((SELECT string_to_array(
+        current_setting('agentpost.organizations', true), ','))::text[]));

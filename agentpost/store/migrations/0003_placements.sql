@@ -10,7 +10,7 @@ CREATE FUNCTION store_flags(
     of_inbox text, in_mailbox bigint, of_uids bigint[], mode text, bits smallint, words text[],
     unchanged_since bigint
 ) RETURNS TABLE (uid bigint, flags smallint, keywords text[], modseq bigint, refused boolean)
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
     v_inbox text;
     v_modseq bigint;
@@ -67,7 +67,7 @@ RETURN ARRAY(SELECT lower(w) FROM unnest(words) AS w);
 -- Removes placements (all \Deleted ones when no uids are given) and what only they kept.
 CREATE FUNCTION expunge(of_inbox text, in_mailbox bigint, of_uids bigint[], only_deleted boolean)
 RETURNS TABLE (uid bigint, modseq bigint)
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
     v_inbox text;
     v_modseq bigint;
@@ -103,7 +103,7 @@ $$;
 
 -- Deletes those of the messages that no mailbox holds any longer.
 CREATE FUNCTION forget_messages(ids text[]) RETURNS void
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
     v_gone text[];
     v_blobs text[];
@@ -123,10 +123,11 @@ BEGIN
     DELETE FROM deliveries d WHERE d.message_id = ANY (v_gone)
         AND d.state NOT IN ('queued', 'sending', 'deferred');
     DELETE FROM drafts d WHERE d.message_id = ANY (v_gone);
-    -- A relay job may still need the octets of a message that its sender has thrown away.
-    DELETE FROM blobs b WHERE b.id = ANY (v_blobs)
-        AND NOT EXISTS (SELECT 1 FROM messages m WHERE m.blob_id = b.id)
-        AND NOT EXISTS (SELECT 1 FROM relays r WHERE r.blob_id = b.id);
+    -- A relay that is still under way keeps its own use of the octets.
+    UPDATE blobs b SET uses = b.uses - g.messages
+    FROM (SELECT blob, count(*)::smallint AS messages FROM unnest(v_blobs) AS blob GROUP BY 1) g
+    WHERE b.id = g.blob;
+    DELETE FROM blobs b WHERE b.id = ANY (v_blobs) AND b.uses <= 0;
     DELETE FROM threads t WHERE t.id = ANY (v_threads)
         AND NOT EXISTS (SELECT 1 FROM messages m WHERE m.thread_id = t.id);
     DELETE FROM thread_refs r USING (SELECT unnest(v_threads) AS id) gone
@@ -137,7 +138,7 @@ $$;
 CREATE FUNCTION copy_placements(
     of_inbox text, in_mailbox bigint, of_uids bigint[], to_mailbox bigint, moving boolean
 ) RETURNS TABLE (source bigint, destination bigint, uidvalidity bigint, modseq bigint)
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
     v_inbox text;
     v_modseq bigint;

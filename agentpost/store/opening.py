@@ -1,0 +1,134 @@
+"""The store as one value: its parts wired together over one database."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import trio
+
+from agentpost.ids import InboxId
+from agentpost.store.authentication import Authentication
+from agentpost.store.blobs import DiskBlobs
+from agentpost.store.credentials import Credentials
+from agentpost.store.deposits import Committer, DepositLimits
+from agentpost.store.directory import Directory
+from agentpost.store.drafts import Drafts
+from agentpost.store.environments import Environments
+from agentpost.store.events import Events
+from agentpost.store.idempotency import Idempotency
+from agentpost.store.inboxes import Inboxes
+from agentpost.store.index import IndexLimits, MailboxIndex
+from agentpost.store.keys import Keys
+from agentpost.store.mailboxes import MailboxLimits, Mailboxes
+from agentpost.store.messages import Messages
+from agentpost.store.organizations import Organizations
+from agentpost.store.pool import Database, PoolLimits
+from agentpost.store.settings import StoreSettings
+from agentpost.store.store import Door
+from agentpost.store.threads import Threads
+
+
+CommitListener = Callable[[InboxId], None]
+
+
+class Committed:
+    """Tells whoever listens that something was committed in an inbox.
+
+    The store is below the events floor and knows no bus: ``listeners`` are called in the order
+    in which they were added, right after the commit, in the worker that made it.
+    """
+
+    def __init__(self) -> None:
+        self.listeners: list[CommitListener] = []
+
+    def __call__(self, inbox: InboxId) -> None:
+        for listener in self.listeners:
+            listener(inbox)
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """Everything that is kept, part by part."""
+
+    database: Database
+    door: Door
+    committed: Committed
+    blobs: DiskBlobs
+    committer: Committer
+    index: MailboxIndex
+    organizations: Organizations
+    environments: Environments
+    keys: Keys
+    inboxes: Inboxes
+    credentials: Credentials
+    directory: Directory
+    authentication: Authentication
+    mailboxes: Mailboxes
+    messages: Messages
+    threads: Threads
+    drafts: Drafts
+    events: Events
+    idempotency: Idempotency
+
+
+@asynccontextmanager
+async def open_store(
+    dsn: str,
+    blob_root: Path,
+    settings: StoreSettings,
+    *,
+    alone: bool,
+    pool: PoolLimits | None = None,
+    deposits: DepositLimits | None = None,
+) -> AsyncIterator[Store]:
+    """The store on the database ``dsn``, closed at the end.
+
+    ``alone`` promises that no other process writes to this database, so that wake-ups inside
+    this one are enough to keep the mailbox index exact.
+    Raises: Overloaded when PostgreSQL cannot be reached.
+    """
+    database = await Database.open(dsn, pool)
+    try:
+        yield _store(database, DiskBlobs(blob_root), settings, alone, deposits or DepositLimits())
+    finally:
+        with trio.CancelScope(shield=True):
+            await database.aclose()
+
+
+def _store(
+    database: Database,
+    blobs: DiskBlobs,
+    settings: StoreSettings,
+    alone: bool,
+    deposits: DepositLimits,
+) -> Store:
+    committed = Committed()
+    door = Door(database, committed)
+    committer = Committer(database, blobs, deposits, committed)
+    index = MailboxIndex(door, IndexLimits(), ask=not alone)
+    committed.listeners.append(index.stale)
+    authentication = Authentication(door)
+    return Store(
+        database=database,
+        door=door,
+        committed=committed,
+        blobs=blobs,
+        committer=committer,
+        index=index,
+        organizations=Organizations(door),
+        environments=Environments(door),
+        keys=Keys(door, authentication.forget),
+        inboxes=Inboxes(door, settings),
+        credentials=Credentials(door, settings),
+        directory=Directory(door),
+        authentication=authentication,
+        mailboxes=Mailboxes(door, blobs, MailboxLimits(), index.forget),
+        messages=Messages(door, committer, blobs),
+        threads=Threads(door),
+        drafts=Drafts(door),
+        events=Events(door),
+        idempotency=Idempotency(door),
+    )
