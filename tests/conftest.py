@@ -121,4 +121,3 @@ async def _migrate(url: str) -> None:
     database = await Database.open(url)
     await migrate(database)
     await database.aclose()
-

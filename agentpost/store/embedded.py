@@ -138,8 +138,8 @@ def start(
         programs = reachable(programs, data_dir, account)
         cluster = data_dir / "postgres"
         _create(cluster, programs, account, durable=durable)
-        _await_former_server(cluster)
         socket_dir = _socket_dir(cluster, account)
+        _await_former_server(cluster, socket_dir)
         _write_settings(cluster, socket_dir, programs, account, durable=durable)
         process = _launch(cluster, programs, account, log)
         server = Embedded(process, socket_dir, lock, database)
@@ -230,17 +230,19 @@ def _locale() -> str:
     return "C.UTF-8" if sys.platform == "linux" else "en_US.UTF-8"
 
 
-def _await_former_server(cluster: Path, deadline_s: float = 30.0) -> None:
-    """Wait until no process of a former server stands in the cluster, then forget its pid file.
+def _await_former_server(cluster: Path, socket_dir: Path, deadline_s: float = 30.0) -> None:
+    """Wait until no process of a former server stands in the cluster, then forget its lock files.
 
-    A server that outlived its supervisor is told to stop.  Without this a recycled process id in
-    ``postmaster.pid`` could keep the server from starting for ever.
+    A server that outlived its supervisor is told to stop.  PostgreSQL itself refuses to start as
+    long as the process id in a lock file exists, be it a zombie's or a stranger's.
     Raises: EmbeddedError when the former server does not end.
     """
     pid_file = cluster / "postmaster.pid"
-    try:
+    socket_lock = Path(f"{socket_dir}{_SOCKET_NAME}.lock")
+    words: list[str] = []
+    with contextlib.suppress(FileNotFoundError):
         words = pid_file.read_text("ascii", errors="replace").split()
-    except FileNotFoundError:
+    if not words and not socket_lock.exists():
         return
     if not Path("/proc/self/cwd").exists():
         return
@@ -260,7 +262,8 @@ def _await_former_server(cluster: Path, deadline_s: float = 30.0) -> None:
             asked = signal.SIGQUIT
             os.kill(postmaster, asked)
         time.sleep(0.01)
-    pid_file.unlink(missing_ok=True)
+    for lock in (pid_file, socket_lock):
+        lock.unlink(missing_ok=True)
 
 
 def _processes_in(directory: Path) -> list[int]:
@@ -308,7 +311,8 @@ def _write_settings(
         settings |= {"wal_compression": "lz4", "default_toast_compression": "lz4"}
     lines = ["# Written at each start by AgentPost; put your own settings into local.conf."]
     lines += [f"{name} = '{value}'" for name, value in settings.items()]
-    lines.append("include_if_exists = 'local.conf'")
+    if (cluster / "local.conf").exists():
+        lines.append("include = 'local.conf'")
     users = {pwd.getpwuid(os.geteuid()).pw_name, account.name if account else "root"}
     roles = (USER, ADMINISTRATOR)
     ident = "".join(f'ours "{user}" {role}\n' for user in sorted(users) for role in roles)
