@@ -325,7 +325,7 @@ class Framer:
             return None, True
         self._state = _State.WAITING
         so_far = b"".join(self._pieces)
-        return NeedContinuation(size, tag, name, self.buffered, so_far), False
+        return NeedContinuation(size, tag, name, self._gathered, so_far), False
 
     def _take_literal(self) -> bool:
         end = self._start + self._remaining

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from array import array
+from bisect import bisect_left
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Literal
 
@@ -301,33 +302,35 @@ def render_flags_lines(
 ) -> bytes:
     """``* n FETCH (…FLAGS (…))`` for many messages at once.
 
-    The first four are parallel, ``keyword_ids`` indexes into ``keyword_sets``.  ``uid`` adds UID,
-    ``modseqs`` adds MODSEQ.  ``recent`` are the uid ranges that carry ``\\Recent``.
+    The first four are parallel, by ascending number; ``keyword_ids`` indexes into
+    ``keyword_sets``.  ``uid`` adds UID, ``modseqs`` adds MODSEQ.  ``recent`` are the uid ranges
+    that carry ``\\Recent``.
 
     The part of a line behind its numbers is one of few texts, made once for each combination of
     flags and keywords; the part before them is kept for small sequence numbers.
     """
     bits = _with_recent(uids, flag_bits, recent) if recent else flag_bits
     tails, keys = _tails(bits, keyword_ids, keyword_sets, " " if uid else "", modseqs is not None)
-    heads = _heads_of(seqs)
-    if modseqs is None:
+    if modseqs is not None:
+        pairs = zip(map(tails.__getitem__, keys), modseqs, strict=True)
+        ends: Iterable[str] = [f"{tail}{modseq}))\r\n" for tail, modseq in pairs]
+    else:
+        ends = map(tails.__getitem__, keys)
+    heads = _kept_heads(seqs)
+    if heads is None:
         if uid:
             lines = [
-                f"{head}UID {number}{tails[key]}"
-                for head, number, key in zip(heads, uids, keys, strict=True)
+                f"* {number} FETCH (UID {name}{end}"
+                for number, name, end in zip(seqs, uids, ends, strict=True)
             ]
         else:
-            lines = [head + tails[key] for head, key in zip(heads, keys, strict=True)]
+            lines = [f"* {number} FETCH ({end}" for number, end in zip(seqs, ends, strict=True)]
     elif uid:
         lines = [
-            f"{head}UID {number}{tails[key]}{modseq}))\r\n"
-            for head, number, key, modseq in zip(heads, uids, keys, modseqs, strict=True)
+            f"{start}UID {name}{end}" for start, name, end in zip(heads, uids, ends, strict=True)
         ]
     else:
-        lines = [
-            f"{head}{tails[key]}{modseq}))\r\n"
-            for head, key, modseq in zip(heads, keys, modseqs, strict=True)
-        ]
+        lines = list(map(str.__add__, heads, ends))
     return "".join(lines).encode("ascii")
 
 
@@ -335,8 +338,8 @@ def _with_recent(
     uids: Sequence[int], flag_bits: Sequence[int], ranges: Sequence[range]
 ) -> array[int]:
     bits = array("I", flag_bits)
-    for at, number in enumerate(uids):
-        if any(number in part for part in ranges):
+    for part in ranges:
+        for at in range(bisect_left(uids, part.start), bisect_left(uids, part.stop)):
             bits[at] |= RECENT_BIT
     return bits
 
@@ -359,17 +362,16 @@ def _tails(
     return tails, keys
 
 
-def _heads_of(seqs: Sequence[int]) -> Iterable[str]:
-    """``* n FETCH (`` for each number; the first ten thousand are made once for all."""
+def _kept_heads(seqs: Sequence[int]) -> Iterable[str] | None:
+    """``* n FETCH (`` for each number, where they are small enough to be kept made for all."""
     global _heads
-    if seqs and seqs[-1] <= _HEADS_KEPT:
-        if not _heads:
-            _heads = tuple([f"* {number} FETCH (" for number in range(_HEADS_KEPT + 1)])
-        if isinstance(seqs, range) and seqs.step == 1:
-            return _heads[seqs.start : seqs.stop]
-        if seqs[0] <= seqs[-1]:
-            return map(_heads.__getitem__, seqs)
-    return [f"* {number} FETCH (" for number in seqs]
+    if not seqs or seqs[-1] > _HEADS_KEPT:
+        return None
+    if not _heads:
+        _heads = tuple([f"* {number} FETCH (" for number in range(_HEADS_KEPT + 1)])
+    if isinstance(seqs, range) and seqs.step == 1:
+        return _heads[seqs.start : seqs.stop]
+    return map(_heads.__getitem__, seqs)
 
 
 def _words(bits: int, keywords: Iterable[str]) -> str:

@@ -129,9 +129,20 @@ def encode_keyword(label: str) -> str:
 
 
 def decode_keyword(atom: str) -> str:
-    """The label that an atom means: itself, unless it is the encoding of another."""
+    """The label that an atom means: itself, unless it is the encoding of another.
+
+    Both directions give back what went in.  An atom that encodes an atom counts as an encoding
+    only where that inner one would be taken for an encoding too, and so had to be encoded.
+    """
     if "&" not in atom:
         return atom
+    label = inner = _decoded_keyword(atom)
+    while inner is not None and _KEYWORD_ATOM.fullmatch(inner):
+        inner = _decoded_keyword(inner)
+    return atom if inner is None or label is None else label
+
+
+def _decoded_keyword(atom: str) -> str | None:
     octets = atom.encode("ascii")
     parts: list[str] = []
     at = 0
@@ -139,11 +150,11 @@ def decode_keyword(atom: str) -> str:
         match = _SHIFTED.match(octets, shift)
         text = None if match is None else _unshift(match[1])
         if match is None or text is None:
-            return atom
+            return None
         parts += (atom[at:shift], text)
         at = match.end()
     label = "".join([*parts, atom[at:]])
-    return label if _KEYWORD_RUN.sub(_shift, label) == atom else atom
+    return label if label != atom and _KEYWORD_RUN.sub(_shift, label) == atom else None
 
 
 def _unshift(encoded: bytes) -> str | None:
