@@ -86,6 +86,8 @@ class HttpLimits:
     """The slowest client whose body is waited for: a poor mobile connection."""
     answer_s: float = 60.0
     """A handler's time, unless its endpoint says otherwise."""
+    sweep_s: float = 1.0
+    """Between two looks for connections past their deadline, hence how late one may be cut."""
     cleanup_s: float = 1.0
     """For an ASGI application to put away what it holds after its exchange is over."""
     drain_s: float = 20.0
@@ -194,6 +196,8 @@ class SubmissionLimits:
     """Memory granted before 354 to a message that does not say its size; then as it grows."""
     max_swallowed_octets: int = 64 * 1024 * 1024
     """What is read of a message already refused, to stay in step; beyond, the connection ends."""
+    sweep_s: float = 1.0
+    """Between two looks for connections past their deadline, hence how late one may be cut."""
     cleanup_s: float = 1.0
     """For an ASGI application to put away what it holds after its exchange is over."""
     drain_s: float = 20.0

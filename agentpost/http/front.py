@@ -6,7 +6,7 @@ request at a time.  Hypercorn with Quart-Trio needs about ten times as long for 
 
 How it works: one task a connection, no nursery, no cancel scope per read.  A connection writes
 the moment by which it must have come further into ``deadline``; one sweeper for all connections
-looks once a second and cancels those that have not.  The only exception are endpoints that wait
+looks every second and cancels those that have not.  The only exception are endpoints that wait
 (long polls): beside them a second task reads, so that a client that went away frees its place.
 """
 
@@ -84,9 +84,9 @@ class Floor:
         self.date = wire.DateLine()
 
     async def sweep(self) -> None:
-        """Cancel connections that are past their deadline; runs for ever, once a second."""
+        """Cancel connections that are past their deadline; runs for ever."""
         while True:
-            await trio.sleep(1)
+            await trio.sleep(self.limits.sweep_s)
             now = trio.current_time()
             for connection in self.connections:
                 if connection.deadline < now:
@@ -133,8 +133,8 @@ class Connection:
         try:
             with self.scope:
                 await self._serve()
-            if self.scope.cancelled_caught:
-                self._stream.abort()
+            if self.scope.cancelled_caught and not self.idle:
+                self._stream.abort()  # In the middle of something: there is nothing to say.
         finally:
             self._floor.connections.discard(self)
 

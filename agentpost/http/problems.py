@@ -12,7 +12,6 @@ from typing import Final
 import msgspec
 
 from agentpost.errors import (
-    InvalidRequest,
     MethodNotAllowed,
     Overloaded,
     Problem,
@@ -45,15 +44,62 @@ class ProblemBody(msgspec.Struct, frozen=True):
 
 _encode = msgspec.json.Encoder().encode
 
-_HEAD_STATUS: Final = {431: "head_too_large", 505: "http_version_not_supported"}
-_INTERNAL: Final = ProblemBody(
+
+class EdgeError(msgspec.Struct, frozen=True):
+    """An error that only HTTP knows, outside the table."""
+
+    name: str
+    code: str
+    status: int
+    message: str
+    fix: str
+
+    def body(self, request_id: str, message: str | None = None) -> ProblemBody:
+        """The error body, with its own message or the one of the case."""
+        docs = f"{DOCS}#{self.code}"
+        return ProblemBody(
+            self.name, self.code, message or self.message, self.fix, docs, request_id
+        )
+
+
+_CLIENT: Final = (
+    "Use a client that speaks HTTP/1.1 as RFC 9112 has it, or look at the proxy between."
+)
+_INTERNAL: Final = EdgeError(
     "InternalError",
     "internal_error",
+    500,
     "The server failed; the request id leads to the reason in its log.",
     "Repeat the request with the same Idempotency-Key; if it fails again, report the request id.",
-    f"{DOCS}#internal_error",
-    "",
 )
+_MALFORMED: Final = {
+    400: EdgeError(
+        "MalformedRequest", "malformed_request", 400, "This is no HTTP request.", _CLIENT
+    ),
+    431: EdgeError(
+        "HeadTooLarge",
+        "head_too_large",
+        431,
+        "The request head is too large.",
+        "Send fewer and shorter header fields, and long parameters in a body.",
+    ),
+    505: EdgeError(
+        "HttpVersionNotSupported",
+        "http_version_not_supported",
+        505,
+        "This server speaks HTTP/1.1.",
+        "Use HTTP/1.1; a proxy in front may speak HTTP/2.",
+    ),
+}
+_UPGRADE: Final = EdgeError(
+    "UpgradeRequired",
+    "upgrade_required",
+    426,
+    "This path is a WebSocket.",
+    "Open it with a WebSocket client: wss:// instead of https://.",
+)
+EDGE_ERRORS: Final = (*_MALFORMED.values(), _UPGRADE, _INTERNAL)
+"""The errors outside the table, for the documentation."""
 
 
 def problem_answer(problem: Problem, request_id: str) -> Answer:
@@ -89,22 +135,7 @@ def method_answer(allowed: tuple[str, ...], request_id: str) -> Answer:
 
 def malformed_answer(error: MalformedRequest, request_id: str) -> Answer:
     """The answer to octets that are no request; the connection ends with it."""
-    problem = InvalidRequest(
-        error.reason,
-        fix="Use a client that speaks HTTP/1.1 as RFC 9112 has it, or look at the proxy between.",
-    )
-    answer = problem_answer(problem, request_id)
-    if error.status != 400:
-        code = _HEAD_STATUS[error.status]
-        body = ProblemBody(
-            "MalformedRequest",
-            code,
-            error.reason,
-            problem.fix,
-            f"{DOCS}#{code}",
-            request_id,
-        )
-        answer = _answer(error.status, body)
+    answer = _answer(error.status, _MALFORMED[error.status].body(request_id, error.reason))
     answer.close = True
     return answer
 
@@ -121,7 +152,7 @@ def overload_answer(request_id: str) -> Answer:
 
 def internal_answer(request_id: str) -> Answer:
     """500; what happened is in the log under the request id, never in the answer."""
-    return _answer(500, msgspec.structs.replace(_INTERNAL, request_id=request_id))
+    return _answer(500, _INTERNAL.body(request_id))
 
 
 def _answer(status: int, body: ProblemBody) -> Answer:

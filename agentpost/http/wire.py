@@ -37,7 +37,7 @@ _HOST: Final = re.compile(
     rb"(?:[A-Za-z0-9](?:[A-Za-z0-9._-]{0,252})|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?"
 )
 _LENGTH: Final = re.compile(rb"[0-9]{1,15}")
-_TARGET: Final = re.compile(rb"/[!$&->@-Z_a-z~%]*+(?:\?[!$&-;=?-\[\]_a-z~%]*+)?")
+_TARGET: Final = re.compile(rb"/[!$&-;=@-Z_a-z~%]*+(?:\?[!$&-;=?-\[\]_a-z~%]*+)?")
 _BAD_ESCAPE: Final = re.compile(rb"%(?![0-9A-Fa-f]{2})|%00")
 _CHUNK: Final = re.compile(rb"([0-9A-Fa-f]{1,8})(?:[ \t]*;[\t -~\x80-\xff]{0,256})?")
 _TRAILER: Final = re.compile(_TOKEN + rb"++:[\t -~\x80-\xff]*+")

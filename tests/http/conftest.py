@@ -24,7 +24,7 @@ from agentpost.net import NetLimits, Tally
 
 KEY = "ap_sk_test_0123456789abcdef0123456789abcdef"
 ACTOR = Actor(OrganizationId("org_1"), "key_1", SCOPES)
-QUICK = HttpLimits(drain_s=0.3, cleanup_s=0.2, websocket_ping_s=0.1)
+QUICK = HttpLimits(drain_s=0.3, cleanup_s=0.2, sweep_s=0.03, websocket_ping_s=0.1)
 NET = NetLimits(send_stall_s=0.3, close_s=0.2)
 
 

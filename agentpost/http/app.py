@@ -1,0 +1,102 @@
+"""Puts the edge together: REST behind the front, WebSocket in Quart-Trio behind the gate."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from quart import request, websocket
+from quart_trio import QuartTrio
+
+from agentpost.http.api import Api
+from agentpost.http.endpoint import API_ROOT, Endpoint, Routes
+from agentpost.http.feed import Credential, EventSource
+from agentpost.http.problems import EDGE_ERRORS
+from agentpost.http.ratelimit import Governor
+from agentpost.http.resources import meta
+from agentpost.http.services import Services
+from agentpost.http.websocket import UNAUTHENTICATED, Waiter, converse
+from agentpost.limits import HttpLimits
+
+SOCKET_PATHS: Final = ("/ws", API_ROOT + "/ws")
+_PROTOCOL: Final = "agentpost.v1"
+_BEARER: Final = "bearer."
+
+
+def make_api(
+    resources: Sequence[Routes], services: Services, governor: Governor, limits: HttpLimits
+) -> Api:
+    """The REST API of the given resources, with the pages that describe it."""
+    endpoints: list[Endpoint] = list(meta.routes.endpoints)
+    for routes in resources:
+        endpoints += routes.endpoints
+    endpoints += meta.documentation(endpoints, services.version).endpoints
+    api = Api(endpoints, services, governor, limits)
+    api.give_away(*SOCKET_PATHS)
+    return api
+
+
+def make_asgi(
+    services: Services, source: EventSource, waiter: Waiter, limits: HttpLimits
+) -> QuartTrio:
+    """The ASGI application: the WebSocket; MCP and the console are mounted on it."""
+    app = QuartTrio("agentpost", static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = limits.max_body_octets
+
+    async def serve_socket() -> None:
+        secret, subprotocol = socket_secret(
+            websocket.headers.get("authorization"),
+            websocket.requested_subprotocols,
+            websocket.args.get("token"),
+        )
+        await websocket.accept(subprotocol=subprotocol)
+        if secret is None:
+            await websocket.close(*UNAUTHENTICATED)
+            return
+        credential = Credential(services.authenticator, secret)
+        await converse(_QuartSocket(), credential, source, waiter, services.stopping, limits)
+
+    for number, path in enumerate(SOCKET_PATHS):
+        app.add_websocket(path, f"socket_{number}", serve_socket)
+        app.add_url_rule(path, f"no_socket_{number}", _upgrade_required)
+    return app
+
+
+def socket_secret(
+    authorization: str | None, subprotocols: Sequence[str], token: str | None
+) -> tuple[str | None, str | None]:
+    """The key of a WebSocket handshake and the subprotocol to answer.
+
+    The header is preferred; browsers, which cannot set it, offer the key as a subprotocol
+    (``agentpost.v1, bearer.<key>``) or, last, in the query.
+    """
+    chosen = _PROTOCOL if _PROTOCOL in subprotocols else None
+    scheme, _, secret = (authorization or "").partition(" ")
+    if scheme.lower() == "bearer" and secret.strip(" "):
+        return secret.strip(" "), chosen
+    for offered in subprotocols:
+        if offered.startswith(_BEARER):
+            return offered.removeprefix(_BEARER), chosen
+    return token or None, chosen
+
+
+async def _upgrade_required() -> tuple[dict[str, Any], int, dict[str, str]]:
+    """RFC 9110 section 15.5.22, for a plain GET of the WebSocket's path."""
+    error = next(each for each in EDGE_ERRORS if each.status == 426)
+    body = error.body(request.headers.get("x-request-id", ""))
+    fields = {"upgrade": "websocket", "connection": "upgrade"}
+    return {name: getattr(body, name) for name in body.__struct_fields__}, 426, fields
+
+
+class _QuartSocket:
+    """The accepted WebSocket of the running Quart handler."""
+
+    async def receive(self) -> str | bytes | None:
+        # Quart gives an empty binary message as None, whatever its annotation says.
+        return await websocket.receive()
+
+    async def send(self, frame: bytes) -> None:
+        await websocket.send(frame.decode("utf-8"))
+
+    async def close(self, code: int, reason: str) -> None:
+        await websocket.close(code, reason)
