@@ -48,13 +48,16 @@ _COMMON = re.compile(
     + rb"(?:,|\Z)"
 )
 _TOKEN = re.compile(
-    rb'[ \t\r\n]++|"((?:[^"\\]++|\\.)*+)(?:"|\\?\Z)|(\[(?:[^\[\]\\]++|\\.)*+(?:\]|\\?\Z))'
-    rb'|([^ \t\r\n"\[\]()<>@,;:\\]++)|([()<>@,;:\\\]])',
+    rb'[ \t\r\n]++|"((?:[^"\\]++|\\.)*+)"|(\[[^\[\]]*+\])'
+    rb'|([^ \t\r\n"\[\]()<>@,;:\\]++)|([()<>@,;:"\\\[\]])',
     re.DOTALL,
 )
 _ESCAPED = re.compile(rb"\\(.)", re.DOTALL)
 _SPACES = re.compile(rb"[ \t]{2,}|\t")
-_COMMENT_MARK = re.compile(rb"\\(.)", re.DOTALL)
+# Without quoted strings and domain literals: for what follows one that is never closed.
+_PLAIN_TOKEN = re.compile(
+    rb"[ \t\r\n]++|(\Z.)|(\Z.)|([^ \t\r\n\"\[\]()<>@,;:\\]++)|([()<>@,;:\"\\\[\]])"
+)
 
 
 class Mailbox(NamedTuple):
@@ -84,7 +87,7 @@ def parse_mailboxes(value: bytes, limits: MimeLimits = _DEFAULT) -> tuple[Mailbo
     add = found.append
     at, size, most = 0, len(value), limits.max_addresses
     match = _COMMON.match
-    in_group = False
+    reader = _Reader(value, found)
     while at < size and len(found) < most:
         common = match(value, at)
         if common is not None:
@@ -96,11 +99,8 @@ def parse_mailboxes(value: bytes, limits: MimeLimits = _DEFAULT) -> tuple[Mailbo
                 add(Mailbox(name or None, local, domain))
             at = common.end()
             continue
-        reader = _Reader(value, at, in_group, most - len(found))
-        reader.read()
-        found.extend(reader.found)
-        at, in_group = reader.at, reader.in_group
-    if in_group:
+        at = reader.read(at, most)
+    if reader.in_group:
         add(GROUP_END)
     return tuple(found)
 
@@ -121,20 +121,21 @@ class _Reader:
         "glued",
         "in_angle",
         "in_group",
+        "in_route",
         "local",
-        "most",
         "name",
         "route",
+        "token",
         "value",
         "words",
     )
 
-    def __init__(self, value: bytes, at: int, in_group: bool, most: int) -> None:
+    def __init__(self, value: bytes, found: list[Mailbox]) -> None:
         self.value = value
-        self.at = at
-        self.in_group = in_group
-        self.most = most
-        self.found: list[Mailbox] = []
+        self.found = found
+        self.at = 0
+        self.token = _TOKEN
+        self.in_group = False
         self._reset()
 
     def _reset(self) -> None:
@@ -144,41 +145,41 @@ class _Reader:
         self.comment: bytes | None = None
         self.local: bytes | None = None
         self.domain: list[bytes] = []
-        self.route: list[bytes] | None = None
+        self.route: list[bytes] = []
         self.in_angle = False
+        self.in_route = False
         self.closed = False
 
-    def read(self) -> None:
-        """Read up to the comma or semicolon that ends the address, or to the end."""
+    def read(self, at: int, most: int) -> int:
+        """Read up to the comma or semicolon that ends the address at ``at``; where that is."""
         value, size = self.value, len(self.value)
-        while self.at < size:
-            token = _TOKEN.match(value, self.at)
+        self.at = at
+        while self.at < size and len(self.found) < most:
+            token = self.token.match(value, self.at)
             if token is None:
                 self.at += 1
                 continue
             self.at = token.end()
             kind = token.lastindex
             if kind is None:
-                if token[0][:1] != b'"':
-                    self.glued = False
-                else:
-                    self._word(b"")
+                self.glued = False
             elif kind == 1:
                 quoted = token[1]
                 self._word(_ESCAPED.sub(rb"\1", quoted) if b"\\" in quoted else quoted)
             elif kind < 4:
                 self._word(token[kind])
             elif self._special(token[4]):
-                return
-            if len(self.found) >= self.most:
-                return
+                return self.at
         self._finish()
+        return self.at
 
     def _word(self, word: bytes) -> None:
         if self.closed:
             # LENIENT_NO_COMMA: "<a@b> <c@d>" are two addresses.
             self._finish()
-        if self.local is not None:
+        if self.in_route:
+            self.route.append(word)
+        elif self.local is not None:
             self.domain.append(word)
         elif self.glued and self.words:
             self.words[-1] += word
@@ -192,15 +193,12 @@ class _Reader:
             end = comment_end(self.value, self.at)
             inner = self.value[self.at : end]
             inner = inner.removesuffix(b")")
-            self.comment = _COMMENT_MARK.sub(rb"\1", inner) if b"\\" in inner else inner
+            self.comment = _ESCAPED.sub(rb"\1", inner) if b"\\" in inner else inner
             self.at = end
             self.glued = False
-        elif mark == b",":
-            if self.in_angle and self.route is not None:
-                self.domain.append(b",")
-            else:
-                self._finish()
-                return True
+        elif mark == b"," and not self.in_route:
+            self._finish()
+            return True
         elif mark == b";":
             self._finish()
             if self.in_group:
@@ -212,7 +210,13 @@ class _Reader:
         return False
 
     def _inside(self, mark: bytes) -> None:
-        if mark == b"@":
+        if mark in b'"[':
+            # LENIENT_UNCLOSED: a quote or bracket that nothing closes is passed over, and no
+            # other is looked for, as each would be searched for to the end.
+            self.token = _PLAIN_TOKEN
+        elif self.in_route and mark in b"@,":
+            self.route.append(mark)
+        elif mark == b"@":
             self._at_sign()
         elif mark == b"<":
             if self.closed or self.in_angle or self.local is not None:
@@ -229,33 +233,31 @@ class _Reader:
         self.glued = False
 
     def _at_sign(self) -> None:
-        if self.in_angle and not self.words and self.local is None:
-            self.route = []
-            self.local = b""
-            self.domain = [b"@"]
-        elif self.route is not None and self.in_angle:
+        if self.in_angle and not self.words and self.local is None and not self.route:
+            self.in_route = True
+            self.route = [b"@"]
+        elif self.local is not None:
             self.domain.append(b"@")
-        elif self.local is None:
-            if len(self.words) > 1 and not self.in_angle:
-                # LENIENT_NO_BRACKETS: "Jo Doe jo@example.org".
-                self.name = b" ".join(self.words[:-1])
-                self.local = self.words[-1]
-            else:
-                self.local = b"".join(self.words)
+        elif self.in_angle or not self.words:
+            self.local = b"".join(self.words)
             self.words = []
         else:
-            self.domain.append(b"@")
+            # LENIENT_NO_BRACKETS: "Jo Doe jo@example.org"; white space around dots is obsolete.
+            words, local = self.words, self.words.pop()
+            while words and (local.startswith(b".") or words[-1].endswith(b".")):
+                local = words.pop() + local
+            self.local = local
+            self.name = b" ".join(words) if words else None
 
     def _colon(self) -> None:
-        if self.route is not None and self.in_angle and self.local == b"":
-            self.route = self.domain
-            self.local, self.domain = None, []
-        elif not self.in_angle and self.local is None and not self.in_group and not self.closed:
+        if self.in_route:
+            self.in_route = False
+        elif self.local is not None:
+            self.domain.append(b":")
+        elif not self.in_angle and not self.in_group and not self.closed:
             self.found.append(Mailbox(None, b" ".join(self.words), None))
             self.in_group = True
             self._reset()
-        elif self.local is not None:
-            self.domain.append(b":")
 
     def _finish(self) -> None:
         """Note the address read so far, if there is anything of one."""
@@ -268,9 +270,7 @@ class _Reader:
         name = self.name
         if not name and self.name is None and self.comment is not None and self.local is not None:
             name = self.comment.strip(b" \t")
-        route = b"".join(self.route) if self.route else None
-        if self.route == []:
-            route, self.domain = b"".join(self.domain) or None, []
+        route = b"".join(self.route) or None
         self.found.append(
             Mailbox(_one_space(name) if name else None, local or b"", b"".join(self.domain), route)
         )
