@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import logging
 import signal
 import socket
 from collections.abc import Callable
-from typing import Final
+from typing import Final, TypeVar
 
 import trio
 
@@ -21,6 +22,9 @@ from agentpost.control.frames import (
     Unframer,
     frame,
 )
+
+T = TypeVar("T")
+logger = logging.getLogger("agentpost.control")
 
 _ORPHAN_DEADLINE_S: Final = 2.0
 """How long a worker outlives its supervisor: the next one wants the listening addresses."""
@@ -79,9 +83,9 @@ class Line:
                         if letter == DRAIN:
                             stopping.set()
                         elif letter == RELOAD:
-                            reload()
+                            _attempt(reload)
                         elif letter == METRICS:
-                            await self._send(frame(METRICS, expose()))
+                            await self._send(frame(METRICS, _attempt(expose) or b""))
                     self._pending = await self._receive()
             except (OSError, LineBroken):
                 stopping.set()
@@ -103,6 +107,15 @@ class Line:
                     view = view[self._sock.send(view) :]
                 except BlockingIOError:
                     await trio.lowlevel.wait_writable(self._sock)
+
+
+def _attempt(order: Callable[[], T]) -> T | None:
+    """Do what the supervisor asks; a failure (a certificate that does not fit) is only logged."""
+    try:
+        return order()
+    except Exception:
+        logger.exception("an order of the supervisor failed")
+        return None
 
 
 async def _set_at_sigterm(stopping: trio.Event) -> None:

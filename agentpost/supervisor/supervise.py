@@ -66,6 +66,7 @@ class _Supervisor:
         self._stack = stack
         self._selector = selectors.DefaultSelector()
         self._workers: list[Worker] = []
+        self._bound: dict[str, socket.socket] = {}
         self._database: embedded.Embedded | None = None
         self._signals: list[int] = []
         self._was_ready = False
@@ -78,7 +79,7 @@ class _Supervisor:
         self._listen_for_signals()
         # Before the addresses: it names the other process, and it is what really collides.
         self._stack.enter_context(config.hold(self._settings.data_dir, "serve.lock"))
-        bound = bind_all(self._settings)
+        self._bound = bound = bind_all(self._settings)
         for sock in bound.values():
             self._stack.enter_context(sock)
         self._settings = _with_actual_ports(self._settings, bound)
@@ -239,6 +240,8 @@ class _Supervisor:
 
     def _drain(self) -> None:
         """Let the workers end by themselves; a second signal or the deadline ends the patience."""
+        for sock in self._bound.values():
+            sock.close()  # Else the kernel would go on accepting for nobody.
         for worker in self._workers:
             worker.tell(frames.DRAIN)
         deadline = time.monotonic() + self._settings.drain_deadline_s + 1.0
