@@ -11,7 +11,9 @@ keep their numbers and the last row they had, and are told at the next opportuni
 
 While there are no ghosts the view's uids are the snapshot's own array and cost nothing.  A snapshot
 is compared with the one before it block by block, so that one arrival among a hundred thousand
-messages costs microseconds, not a walk over all of them.
+messages costs microseconds, not a walk over all of them.  It relies on what the store promises: a
+uid below the ``uidnext`` of an earlier snapshot never appears anew, and a message whose flags change
+gets a new modseq.
 """
 
 from __future__ import annotations
@@ -20,46 +22,13 @@ from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 from agentpost.errors import MailboxNotFound
 from agentpost.imap.wire.sequence import SequenceSet, expand
+from agentpost.model.mailbox import Snapshot
 
 _BLOCK_ROWS = 2_048
 _MAX_MODSEQ = 1 << 63
-
-
-class Snapshot(Protocol):
-    """A mailbox at one moment, immutable: what the view reads of it.
-
-    ``uids``, ``flags``, ``keywords`` and ``modseqs`` are parallel and in uid order; ``keywords``
-    indexes into ``keyword_sets``.  ``expunged`` are (modseq, uid) pairs, oldest first, complete for
-    every modseq after ``expunged_since``.  A uid below the ``uidnext`` of an earlier snapshot never
-    appears anew.
-    """
-
-    @property
-    def uidvalidity(self) -> int: ...
-    @property
-    def uidnext(self) -> int: ...
-    @property
-    def modseq(self) -> int: ...
-    @property
-    def uids(self) -> array[int]: ...
-    @property
-    def flags(self) -> array[int]: ...
-    @property
-    def keywords(self) -> array[int]: ...
-    @property
-    def modseqs(self) -> array[int]: ...
-    @property
-    def keyword_sets(self) -> tuple[tuple[str, ...], ...]: ...
-    @property
-    def known_keywords(self) -> tuple[str, ...]: ...
-    @property
-    def expunged(self) -> tuple[tuple[int, int], ...]: ...
-    @property
-    def expunged_since(self) -> int: ...
 
 
 @dataclass(frozen=True, slots=True)

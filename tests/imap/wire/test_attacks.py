@@ -21,7 +21,7 @@ from agentpost.imap.wire.cursor import Cursor, SyntaxFault
 from agentpost.imap.wire.fetchitems import parse_fetch_items
 from agentpost.imap.wire.framer import Frame, Framer, NeedContinuation, Rejected
 from agentpost.imap.wire.listmatch import ListPattern
-from agentpost.imap.wire.searchkeys import parse_search
+from agentpost.imap.wire.searchprogram import parse_search
 from agentpost.limits import FRAMING_AFTER_LOGIN, FRAMING_BEFORE_LOGIN
 
 UIDS = array("I", range(1, 100_001))

@@ -41,8 +41,8 @@ from agentpost.imap.wire.searchkeys import (
     Uids,
     When,
     Within,
-    parse_search,
 )
+from agentpost.imap.wire.searchprogram import parse_search
 from agentpost.imap.wire.sequence import parse
 from agentpost.model.mailbox import Flag
 

@@ -1,0 +1,32 @@
+"""What this server can do, as CAPABILITY tells it (RFC 9051 section 6.1.1).
+
+A word stands here when its commands do; nothing is announced ahead.
+"""
+
+from __future__ import annotations
+
+from agentpost.imap.states import Authenticated, Connected
+
+_ALWAYS = ("IMAP4rev2", "IMAP4rev1", "LITERAL-", "ID", "ENABLE", "SASL-IR")
+_STRANGERS = ("AUTH=PLAIN",)
+_MEMBERS = (
+    "NAMESPACE",
+    "IDLE",
+    "UNSELECT",
+    "UIDPLUS",
+    "MOVE",
+    "ESEARCH",
+    "SEARCHRES",
+    "SPECIAL-USE",
+    "CHILDREN",
+    "LIST-EXTENDED",
+    "LIST-STATUS",
+    "STATUS=SIZE",
+    "APPENDLIMIT=10485760",
+    "UTF8=ACCEPT",
+)
+
+
+def capability_words(state: Connected) -> tuple[str, ...]:
+    """The capabilities to tell in this state."""
+    return _ALWAYS + (_MEMBERS if isinstance(state, Authenticated) else _STRANGERS)

@@ -1,0 +1,218 @@
+"""One IMAP connection: its state, its output, and how a command is run (RFC 9051 section 3).
+
+A session knows no sockets.  ``execute`` takes one complete command; the answers gather in
+``output`` until the server sends them, one write for a group of pipelined commands.  A command
+that produces much hands over on the way with ``await session.flush()``.
+
+Every failure ends as an answer here: a Problem in the words of its IMAP column, a fault of the
+grammar as BAD, anything else as NO [SERVERBUG] with its traceback in the log only.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Collection
+from typing import Final
+
+import trio
+
+from agentpost.errors import MailboxNotFound, Problem
+from agentpost.imap.capabilities import capability_words
+from agentpost.imap.commands import COMMANDS, Command
+from agentpost.imap.desk import ImapDesk
+from agentpost.imap.states import Authenticated, Connected, Selected
+from agentpost.imap.telling import tell
+from agentpost.imap.wire import response
+from agentpost.imap.wire.cursor import Cursor, SyntaxFault
+from agentpost.imap.wire.framer import Frame, Line, Rejected, head
+from agentpost.log import actor_id
+
+_log: Final = logging.getLogger(__name__)
+
+_FLUSH_OCTETS: Final = 256 * 1024
+"""Output is handed to the network in pieces of about this size, and others get a turn."""
+
+Flush = Callable[[bytes], Awaitable[None]]
+ReadLine = Callable[[], Awaitable[Line | Rejected | None]]
+
+
+class Session:
+    """The server's side of one conversation."""
+
+    def __init__(
+        self, desk: ImapDesk, send: Flush, read_line: ReadLine, *, peer: str, stopping: trio.Event
+    ) -> None:
+        self.desk = desk
+        self.peer = peer
+        self.stopping = stopping
+        self.state: Connected = Connected()
+        self.output = bytearray()
+        self.closing = False
+        self.failed_logins = 0
+        self._send = send
+        self._read_line = read_line
+        self._bad_commands = 0
+
+    # Output
+
+    def say(self, octets: bytes) -> None:
+        """Add whole lines to what will be sent."""
+        self.output += octets
+
+    async def flush(self) -> None:
+        """Send what has gathered; waits for a slow client, within its deadline."""
+        if self.output:
+            octets, self.output = bytes(self.output), bytearray()
+            await self._send(octets)
+
+    async def flush_when_large(self) -> None:
+        """Send what has gathered once it is worth a write of its own."""
+        if len(self.output) >= _FLUSH_OCTETS:
+            await self.flush()
+            await trio.lowlevel.checkpoint()
+
+    async def ask(self, text: bytes) -> Line | Rejected | None:
+        """Send ``+ text`` and wait for the client's line; None when the connection is over."""
+        self.say(response.continuation(text))
+        await self.flush()
+        return await self._read_line()
+
+    async def next_line(self) -> Line | Rejected | None:
+        """Wait for one line that is not a command; None when the connection is over."""
+        await self.flush()
+        return await self._read_line()
+
+    def greet(self) -> None:
+        """The first line (RFC 9051 section 7.1.1)."""
+        words = " ".join(capability_words(self.state))
+        self.say(response.untagged_ok("AgentPost is ready.", f"CAPABILITY {words}"))
+
+    def bye(self, text: str, code: str | None = None) -> None:
+        """The last line; the server closes once it is sent."""
+        if not self.closing:
+            self.say(response.bye(text, code))
+            self.closing = True
+
+    # Commands
+
+    async def execute(self, frame: Frame) -> None:
+        """Run one command and say its answer, the tagged line last."""
+        tag, name = head(frame.text)
+        if tag is None:
+            self._bad(None, "A command begins with a tag and a space.")
+            return
+        by_uid = name.startswith(b"UID ")
+        command = COMMANDS.get(name[4:] if by_uid else name)
+        if command is None or (by_uid and not command.by_uid):
+            self._bad(tag, "Unknown command." if name else "There is no command.")
+            return
+        if not isinstance(self.state, command.needs):
+            self._bad(tag, _out_of_place(self.state, command))
+            return
+        if command.only_before_login and isinstance(self.state, Authenticated):
+            self._bad(tag, "You have logged in already.")
+            return
+        try:
+            await self._run(command, tag, name, frame, by_uid)
+        except SyntaxFault as fault:
+            self._bad(tag, f"{fault.message} (at octet {fault.position}).", code=fault.column.imap)
+        except Problem as problem:
+            await self._refuse(command, tag, by_uid, problem)
+        except Exception:
+            _log.exception("command failed", extra={"command": name.decode("ascii", "replace")})
+            self.say(response.no(tag, "An internal error; it was logged.", "SERVERBUG"))
+
+    async def _run(
+        self, command: Command, tag: bytes, name: bytes, frame: Frame, by_uid: bool
+    ) -> None:
+        utf8 = isinstance(self.state, Authenticated) and self.state.utf8
+        cursor = Cursor(frame, utf8=utf8)
+        cursor.skip(tag + b" ")
+        cursor.skip(frame.text[len(tag) + 1 : len(tag) + 1 + len(name)])
+        arguments = command.parse(cursor)
+        cursor.end()
+        done = await command.run(self, arguments, tag, by_uid)
+        self._bad_commands = 0
+        if not self.closing or command.tells_nothing:
+            await self.tell_changes(
+                may_expunge=command.may_expunge(by_uid), told=done.told, quiet=command.tells_nothing
+            )
+        text = done.text or f"{name.decode('ascii')} completed."
+        self.say(response.status_line(tag, "OK", text, done.code))
+
+    async def _refuse(self, command: Command, tag: bytes, by_uid: bool, problem: Problem) -> None:
+        # What happened meanwhile is told before NO as well, except where numbers must hold.
+        try:
+            if isinstance(self.state, Selected) and not self.closing:
+                await self.tell_changes(may_expunge=command.may_expunge(by_uid))
+        except MailboxNotFound:
+            self.lose_mailbox()
+        self.say(response.no(tag, _sentence(problem), problem.column.imap))
+
+    def _bad(self, tag: bytes | None, text: str, code: str | None = None) -> None:
+        self.say(response.bad(tag, text, code))
+        self._bad_commands += 1
+        if self._bad_commands >= self.desk.limits.max_bad_commands:
+            self.bye("Too many commands that cannot be understood.", "CLIENTBUG")
+
+    def reject(self, rejected: Rejected) -> None:
+        """Answer a command that the framer refused."""
+        if rejected.fatal:
+            self.bye(rejected.text, rejected.code)
+            return
+        self.say(
+            response.status_line(rejected.tag, rejected.condition, rejected.text, rejected.code)
+        )
+        if rejected.condition == "BAD":
+            self._bad_commands += 1
+            if self._bad_commands >= self.desk.limits.max_bad_commands:
+                self.bye("Too many commands that cannot be understood.", "CLIENTBUG")
+
+    # The selected mailbox
+
+    async def tell_changes(
+        self, *, may_expunge: bool, told: Collection[int] = (), quiet: bool = False
+    ) -> None:
+        """Say what happened in the selected mailbox since the client last heard of it.
+
+        ``told`` are uids whose flags the command's own answer has told.
+        """
+        state = self.state
+        if quiet or not isinstance(state, Selected):
+            return
+        try:
+            await tell(self, state, may_expunge=may_expunge, told=told)
+        except MailboxNotFound:
+            self.lose_mailbox()
+
+    def lose_mailbox(self) -> None:
+        """The selected mailbox was deleted: tell and end (RFC 2180 section 3.3)."""
+        self.bye("The selected mailbox was deleted.", "UNAVAILABLE")
+
+    def logged_in(self, state: Authenticated) -> None:
+        """Go on as this actor; what is logged from now on names its credential."""
+        self.state = state
+        actor_id.set(state.actor.credential)
+        assert state.where.inbox is not None
+        counts = self.desk.connections
+        counts[state.where.inbox] = counts.get(state.where.inbox, 0) + 1
+
+    def close(self) -> None:
+        """Give back what the session counted for; called once by the server."""
+        if isinstance(self.state, Authenticated):
+            inbox = self.state.where.inbox
+            assert inbox is not None
+            counts = self.desk.connections
+            counts[inbox] -= 1
+            if not counts[inbox]:
+                del counts[inbox]
+
+
+def _out_of_place(state: Connected, command: Command) -> str:
+    if isinstance(state, Authenticated):
+        return "Select a mailbox first."
+    return "Log in first."
+
+
+def _sentence(problem: Problem) -> str:
+    return problem.message if problem.message.endswith((".", "!")) else problem.message + "."

@@ -1,0 +1,89 @@
+"""Saying what happened in the selected mailbox (RFC 9051 sections 7.3 to 7.5)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING
+
+from agentpost.imap.states import Selected
+from agentpost.imap.view import (
+    Exists,
+    Expunged,
+    FlagsChanged,
+    NewKeywords,
+    Recent,
+    Untagged,
+)
+from agentpost.imap.wire import response
+
+if TYPE_CHECKING:
+    from agentpost.imap.session import Session
+
+
+async def tell(
+    session: Session, state: Selected, *, may_expunge: bool, told: Collection[int] = ()
+) -> None:
+    """Bring the view up to date and say what that means for the client.
+
+    Raises: MailboxNotFound when the mailbox is gone.
+    """
+    index = session.desk.store.index
+    snapshot = await index.snapshot(state.actor, state.where, state.mailbox.id, ask=True)
+    recent = range(0)
+    if not state.rev2 and not state.read_only and snapshot.recent_from < snapshot.uidnext:
+        recent = await session.desk.store.mailboxes.claim_recent(
+            state.actor, state.where, state.mailbox.id
+        )
+        snapshot = await index.snapshot(state.actor, state.where, state.mailbox.id)
+    for event in state.view.advance(snapshot, may_expunge=may_expunge, recent=recent, told=told):
+        session.say(rendered(state, event))
+        await session.flush_when_large()
+
+
+def rendered(state: Selected, event: Untagged) -> bytes:
+    """One event as the client's protocol version says it."""
+    match event:
+        case Expunged(numbers, uids):
+            return response.vanished(uids) if state.qresync else response.expunges(numbers)
+        case Exists(count):
+            return response.exists(count)
+        case Recent(count):
+            return b"" if state.rev2 else response.recent(count)
+        case NewKeywords(keywords):
+            code = response.permanentflags(keywords)
+            return response.flags(keywords) + (
+                b"" if state.read_only else response.untagged_ok("Flags that are kept.", code)
+            )
+        case FlagsChanged(numbers, uids, rows):
+            return flag_lines(state, numbers, uids, rows, uid=True)
+
+
+def flag_lines(
+    state: Selected,
+    numbers: Sequence[int],
+    uids: Sequence[int],
+    rows: Sequence[int],
+    *,
+    uid: bool,
+) -> bytes:
+    """FETCH responses with the present flags of messages at ``rows`` of the view's snapshot."""
+    snapshot = state.view.snapshot
+    if isinstance(rows, range) and rows.step == 1:
+        part = slice(rows.start, rows.stop)
+        flags, keywords = snapshot.flags[part], snapshot.keywords[part]
+        modseqs: Sequence[int] | None = snapshot.modseqs[part]
+    else:
+        flags, keywords, modseqs = (
+            [column[row] for row in rows]
+            for column in (snapshot.flags, snapshot.keywords, snapshot.modseqs)
+        )
+    return response.render_flags_lines(
+        numbers,
+        uids,
+        flags,
+        keywords,
+        snapshot.keyword_sets,
+        uid=uid,
+        modseqs=modseqs if state.condstore else None,
+        recent=() if state.rev2 else state.view.recent,
+    )
