@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any, Final, cast
 
 import h11
@@ -38,6 +39,7 @@ from hypercorn.trio.worker_context import WorkerContext
 from hypercorn.typing import AppWrapper, ASGIReceiveEvent, ASGISendEvent, ConnectionState
 from hypercorn.typing import Scope as AsgiScope
 from wsproto.events import CloseConnection, Ping
+from wsproto.utilities import LocalProtocolError
 
 from agentpost.http.wire import Head
 from agentpost.limits import HttpLimits
@@ -110,6 +112,11 @@ def wants_websocket(head: Head) -> bool:
 
 class _ShieldedTasks(TaskGroup):
     """Runs the application so that what it sends is not cut off by its own cancellation."""
+
+    def end_within(self, seconds: float) -> None:
+        """Cancel what still runs then: the application was told to end and may clean up."""
+        assert self._nursery is not None
+        self._nursery.cancel_scope.deadline = trio.current_time() + seconds
 
     async def spawn_app(
         self,
@@ -202,12 +209,15 @@ class _Exchange(H11Protocol):
             if not isinstance(self.stream, WSStream):
                 return
             if trio.current_time() - self._owner.heard_at > 2.5 * interval:
-                await self.stream._send_wsproto_event(
-                    CloseConnection(code=PING_TIMEOUT, reason="ping_timeout")
-                )
+                await self._tell(CloseConnection(code=PING_TIMEOUT, reason="ping_timeout"))
                 self._owner.abandon()
                 return
-            await self.stream._send_wsproto_event(Ping())
+            await self._tell(Ping())
+
+    async def _tell(self, event: CloseConnection | Ping) -> None:
+        assert isinstance(self.stream, WSStream)
+        with suppress(LocalProtocolError):  # The closing handshake has begun meanwhile.
+            await self.send(RawData(self.stream.connection.send(event)))
 
 
 class HandedOver(TCPServer):
@@ -267,9 +277,7 @@ class HandedOver(TCPServer):
             await self._over.wait()
             for scope in self._assistants:
                 scope.cancel()
-            assert tasks._nursery is not None
-            # The application was told; it may clean up, but not for long.
-            tasks._nursery.cancel_scope.deadline = trio.current_time() + self.limits.cleanup_s
+            tasks.end_within(self.limits.cleanup_s)
 
     def assist(self, task: Callable[..., Awaitable[None]], *arguments: Any) -> None:
         """Run ``task`` beside the application until the exchange is over."""

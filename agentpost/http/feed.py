@@ -53,9 +53,11 @@ class Watch(Protocol):
 
     async def wait(self, timeout_s: float) -> bool:
         """Wait until something may have happened; False when the time is over."""
+        ...
 
     def close(self) -> None:
         """Stop listening."""
+        ...
 
 
 class EventSource(Protocol):
@@ -63,15 +65,19 @@ class EventSource(Protocol):
 
     async def since(self, actor: Actor, seq: int, wanted: Wanted, limit: int) -> Sequence[Event]:
         """At most ``limit`` events later than ``seq``, in order of ``seq``."""
+        ...
 
     async def head(self, actor: Actor) -> int:
         """The ``seq`` of the newest event that can be read now."""
+        ...
 
     async def envelope(self, actor: Actor, event: Event, wanted: Wanted) -> bytes:
         """The event as JSON, the same on every channel."""
+        ...
 
     def watch(self, wanted: Wanted) -> Watch:
         """An ear for what may bring wanted events; the caller closes it."""
+        ...
 
 
 class Revoked(Exception):

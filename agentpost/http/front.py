@@ -41,9 +41,11 @@ class Admission(Protocol):
     @property
     def waits(self) -> bool:
         """Whether the answer may take long, so that the peer must be watched meanwhile."""
+        ...
 
     async def answer(self, body: bytes) -> Answer:
         """The answer; failures of every kind are answers too."""
+        ...
 
 
 class Application(Protocol):
@@ -51,18 +53,23 @@ class Application(Protocol):
 
     def owns(self, head: Head) -> bool:
         """Whether the request is answered here rather than by the ASGI application."""
+        ...
 
     async def admit(self, head: Head, peer: Peer) -> Admission | Answer:
         """Look at a head before its body is read: route, credential, rate, scope."""
+        ...
 
     def refusal(self, error: MalformedRequest) -> Answer:
         """The answer to octets that are no request."""
+        ...
 
     def overload(self) -> Answer:
         """The answer when the server is full."""
+        ...
 
     def too_large(self, limit: int) -> Answer:
         """The answer to a body over ``limit`` octets."""
+        ...
 
 
 HandOver = Callable[[Stream, Head, bytes], Awaitable[bytes | None]]
@@ -279,14 +286,14 @@ class Connection:
         self.deadline = NEVER
         if not admission.waits:
             return await admission.answer(body)
-        answer: Answer | None = None
+        answers: list[Answer] = []
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._watch, nursery.cancel_scope)
-            answer = await admission.answer(body)
+            answers.append(await admission.answer(body))
             nursery.cancel_scope.cancel()
-        if answer is None:
+        if not answers:
             raise trio.BrokenResourceError("the peer went away")
-        return answer
+        return answers[0]
 
     async def _watch(self, waiting: trio.CancelScope) -> None:
         """Notice, while an answer is waited for, that nobody will read it."""

@@ -23,6 +23,7 @@ class Authenticator(Protocol):
 
         Raises: AuthenticationFailed, Expired, RateLimited, Overloaded.
         """
+        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -267,6 +267,7 @@ class Socket(Protocol):
 
     async def send(self, frame: bytes) -> None:
         """Send a text message."""
+        ...
 
     async def close(self, code: int, reason: str) -> None: ...
 
@@ -279,6 +280,7 @@ class Waiter(Protocol):
 
         Raises: NotFound, Forbidden.
         """
+        ...
 
 
 @dataclass(slots=True)
