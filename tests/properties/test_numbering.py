@@ -9,7 +9,7 @@ heard everything knows the mailbox as it is.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,8 +17,16 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from agentpost.imap.telling import Voice, untagged
-from agentpost.imap.view import Exists, Expunged, FlagsChanged, MailboxView, Untagged
+from agentpost.imap.view import (
+    Exists,
+    Expunged,
+    FlagsChanged,
+    MailboxView,
+    NewKeywords,
+    Recent,
+    Untagged,
+)
+from agentpost.imap.wire import response
 from agentpost.imap.wire.sequence import of
 from agentpost.model.mailbox import FLAG_NAMES, Snapshot
 from tests.imap import snapshots
@@ -29,6 +37,35 @@ _LINE = re.compile(
     rb"|VANISHED (?P<gone>[\d:,]+))\r\n"
 )
 _NAMES = {name.encode(): int(flag) for flag, name in FLAG_NAMES.items()}
+
+
+def octets_of(events: Sequence[Untagged], view: MailboxView, *, vanished: bool, uid: bool) -> bytes:
+    """The responses for ``events``, in their order, as ``view`` stands behind them."""
+    lines: list[bytes] = []
+    for event in events:
+        match event:
+            case Expunged(numbers, uids):
+                lines.append(response.vanished(uids) if vanished else response.expunges(numbers))
+            case Exists(count):
+                lines.append(response.exists(count))
+            case Recent(count):
+                lines.append(response.recent(count))
+            case NewKeywords(keywords):
+                lines.append(response.flags(keywords))
+            case FlagsChanged(numbers, uids, rows):
+                snapshot = view.snapshot
+                lines.append(
+                    response.render_flags_lines(
+                        numbers,
+                        uids,
+                        [snapshot.flags[row] for row in rows],
+                        [snapshot.keywords[row] for row in rows],
+                        snapshot.keyword_sets,
+                        uid=uid,
+                        modseqs=[snapshot.modseqs[row] for row in rows] if vanished else None,
+                    )
+                )
+    return b"".join(lines)
 
 
 @dataclass
@@ -90,18 +127,19 @@ class Session:
 
     def __init__(self, view: MailboxView, *, vanished: bool) -> None:
         self.view = view
-        self.voice = Voice(vanished=vanished)
+        self.vanished = vanished
         self.client = NaiveClient(view.count)
         self.learn()
 
     def learn(self) -> None:
         """The client asks for every uid it does not know: QRESYNC clients have to."""
-        if self.voice.vanished:
+        if self.vanished:
             self.fetch([n for n, slot in enumerate(self.client.slots, 1) if slot.uid is None])
 
     def go_on(self, state: Snapshot, *, may_expunge: bool, told: Collection[int] = ()) -> None:
         events = self.view.advance(state, may_expunge=may_expunge, told=told)
-        self.client.hear(untagged(events, self.view, self.voice), expunges_allowed=may_expunge)
+        said = octets_of(events, self.view, vanished=self.vanished, uid=self.vanished)
+        self.client.hear(said, expunges_allowed=may_expunge)
         self.agree()
 
     def fetch(self, numbers: list[int]) -> list[int]:
@@ -109,11 +147,8 @@ class Session:
         known = [self.client.slots[number - 1].uid for number in numbers]
         chosen = self.view.by_number(of(numbers))
         assert chosen is not None, "a number that the client holds is never out of range"
-        answer = untagged(
-            [FlagsChanged(chosen.numbers, chosen.uids, chosen.rows)],
-            self.view,
-            Voice(uid=True),
-        )
+        rows = FlagsChanged(chosen.numbers, chosen.uids, chosen.rows)
+        answer = octets_of([rows], self.view, vanished=False, uid=True)
         self.client.hear(answer, expunges_allowed=False)
         everything = {*zip(chosen.numbers, chosen.uids, strict=True), *chosen.ghosts}
         for number, uid in zip(numbers, known, strict=True):
