@@ -234,3 +234,203 @@ class MimeLimits:
     """The preview of a message in lists."""
     preview_octets: int = 4 * 1024
     """Octets of the first text part that the preview is made from."""
+
+
+@dataclass(frozen=True, slots=True)
+class IdentityLimits:
+    """What organizations, keys and inboxes may hold besides mail, and how long logins are kept."""
+
+    max_name_characters: int = 100
+    """Name of an organization, environment, key or credential."""
+    max_display_name_characters: int = 256
+    """Display name of an inbox; it stands in every From field."""
+    max_signature_characters: int = 20_000
+    """Signature of an inbox, HTML included."""
+    max_reason_characters: int = 500
+    """Why an inbox is paused."""
+    max_metadata_keys: int = 50
+    """Keys in the metadata of one object."""
+    max_metadata_octets: int = 16 * 1024
+    """Metadata of one object as JSON: notes for programs, not a document store."""
+    max_labels: int = 50
+    """Labels of one inbox."""
+    max_label_characters: int = 100
+    """One label."""
+    max_keys: int = 1_000
+    """API keys of an organization that are not revoked."""
+    max_credentials: int = 50
+    """Mail credentials of one inbox that are not revoked: a device each."""
+    max_ip_allow: int = 100
+    """Addresses and networks one key is bound to."""
+    max_key_places: int = 1_000
+    """Environments, or inboxes, one key is bound to."""
+    max_environments: int = 10_000
+    """Environments of one organization: one for each of its customers."""
+    max_overlap_s: int = 30 * 24 * 3600
+    """How long an API key may work on after it was rotated."""
+    address_attempts: int = 20
+    """Random suffixes tried for a new address; a second one is needed once in 100,000 times."""
+    cached_s: float = 5.0
+    """How long a worker believes what it read of a credential or an address: what a revocation
+    in another worker takes at most when its wake-up is lost."""
+    cached_entries: int = 20_000
+    """Credentials, and addresses, that one worker remembers."""
+    max_used_pending: int = 20_000
+    """Credentials whose last use waits to be written; more are noted at their next use."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobLimits:
+    """How one worker works on the queue; times in seconds."""
+
+    poll_s: float = 15.0
+    """Looking by itself, should a wake-up be lost."""
+    gather_s: float = 0.005
+    """From a wake-up to the look: what is committed together is claimed together."""
+    lease_s: float = 60.0
+    """A claimed job belongs to its worker so long; it is renewed while it runs."""
+    max_attempts: int = 12
+    """Attempts that end in an unforeseen failure, before a job is given up: about a day."""
+    first_retry_s: float = 5.0
+    """Before the second attempt; doubles for each further one."""
+    max_retry_s: float = 4 * 3600.0
+    """Longest pause between attempts."""
+    jitter: float = 0.2
+    """Share by which pauses vary, so that what failed together is not repeated together."""
+    drain_s: float = 10.0
+    """At shutdown, for jobs at work to finish; then they are cancelled and run again later."""
+    max_error_characters: int = 1_000
+    """Of a failure's text that are kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class RelayLimits:
+    """How long and how often a message is offered to the next server; times in seconds."""
+
+    concurrency: int = 16
+    """Messages on their way at once in one worker."""
+    first_retry_s: float = 60.0
+    """Before the second attempt; doubles for each further one (RFC 5321 section 4.5.4.1)."""
+    max_retry_s: float = 2 * 3600.0
+    """Longest pause between attempts."""
+    jitter: float = 0.2
+    """Share by which pauses vary."""
+    give_up_s: float = 3 * 24 * 3600.0
+    """From submission; senders of today expect to be told sooner than the 4 to 5 days of
+    RFC 5321 section 4.5.4.1."""
+    attempt_s: float = 3600.0
+    """One attempt in all; the smart host's own deadlines are far below."""
+    settle_octets: int = 4_096
+    """Of a server's words that are kept for one recipient."""
+    batch_settlements: int = 64
+    """Outcomes written by one transaction."""
+
+
+@dataclass(frozen=True, slots=True)
+class SmartHostLimits:
+    """Deadlines and bounds towards the smart host; times in seconds."""
+
+    connect_s: float = 30.0
+    """TCP, all addresses of the host together."""
+    handshake_s: float = 30.0
+    """TLS."""
+    greeting_s: float = 300.0
+    """The first 220 (RFC 5321 section 4.5.3.2.1)."""
+    command_s: float = 300.0
+    """MAIL, RCPT, EHLO, AUTH (sections 4.5.3.2.2 and 4.5.3.2.3)."""
+    data_s: float = 120.0
+    """From DATA to 354 (section 4.5.3.2.4)."""
+    block_s: float = 180.0
+    """For each block of message data to leave (section 4.5.3.2.5)."""
+    block_octets: int = 65_536
+    """Octets of one such block."""
+    final_s: float = 600.0
+    """From the final dot to its reply (section 4.5.3.2.6)."""
+    quit_s: float = 2.0
+    """QUIT is a courtesy."""
+    max_connections: int = 4
+    """Connections at once; more are taken for abuse by common providers."""
+    max_messages: int = 100
+    """Messages over one connection, so that load spreads over the host's machines."""
+    idle_s: float = 30.0
+    """A connection without work is kept so long."""
+    max_recipients: int = 50
+    """Recipients of one transaction."""
+    max_reply_octets: int = 16_384
+    """One reply with all its lines; more is no SMTP server."""
+    max_line_octets: int = 4_096
+    """One reply line (RFC 5321 section 4.5.3.1.5 says 512)."""
+
+
+@dataclass(frozen=True, slots=True)
+class IndexingLimits:
+    """What search knows of a message's text."""
+
+    batch_messages: int = 32
+    """Messages written by one transaction."""
+    batch_octets: int = 4 * 1024 * 1024
+    """Octets read by one transaction."""
+    max_text_characters: int = 1024 * 1024
+    """Text kept of one message; what is longer is searched in its octets as well."""
+    thread_octets: int = 128 * 1024
+    """Larger messages are read in a thread, so that connections do not wait for them."""
+    rest: float = 1.0
+    """Pause after a batch, as a multiple of the time it took: mail comes before its index."""
+    max_grams: int = 20_000
+    """Distinct trigrams of one message; what has more is noise, and searched in its text."""
+
+
+@dataclass(frozen=True, slots=True)
+class SweepLimits:
+    """What is kept how long, and how much one sweep removes."""
+
+    every_s: float = 900.0
+    """Between two sweeps."""
+    rows: int = 5_000
+    """Rows of one kind that one statement removes, so that none holds locks for long."""
+    rounds: int = 20
+    """Statements for each kind in one sweep."""
+    files: int = 5_000
+    """Files looked at in one sweep."""
+    idempotency_days: int = 7
+    """Answers kept for a repeated Idempotency-Key (API.md: at least a day)."""
+    submission_days: int = 7
+    """A repeated submission is recognised so long."""
+    event_days: int = 30
+    """The event log (API.md)."""
+    expunged_days: int = 90
+    """Tombstones: a client that was away longer reads the mailbox anew."""
+    orphan_hours: int = 24
+    """Octets that nothing speaks of; a writer puts them down before its row."""
+    failed_job_days: int = 30
+    """Jobs that were given up."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImapLimits:
+    """What one IMAP connection may take besides the limits of the network; times in seconds."""
+
+    max_bad_commands: int = 20
+    """Commands in a row that cannot be understood; real clients send none."""
+    max_failed_logins: int = 3
+    """Then the connection ends; a mail program asks its user before the second attempt."""
+    failed_login_s: float = 1.0
+    """From a failed login to its answer, always, so that the time does not tell why it failed."""
+    command_before_login_s: float = 30.0
+    """A stranger's time for a complete command; slow strangers hold connections."""
+    autologout_s: float = 1_860.0
+    """Silence after login before BYE: RFC 9051 section 5.4 wants at least 30 minutes."""
+    idle_s: float = 1_860.0
+    """One IDLE; clients renew it within 29 minutes (RFC 2177)."""
+    idle_still_s: float = 120.0
+    """Between signs of life during IDLE, for NAT tables that forget quiet connections."""
+    literal_s: float = 300.0
+    """A literal under way must make progress within this time (I01.23 of the attack list)."""
+    connections_per_inbox: int = 100
+    """Logged-in connections of one inbox, unless its settings say otherwise (R131)."""
+    commands_per_minute: int = 60_000
+    """Commands of one connection; beyond it answers are slowed down, not refused."""
+    welcome_check_s: float = 10.0
+    """Between two looks whether an idling session's credential still holds."""
+    drain_s: float = 8.0
+    """For sessions to end at shutdown."""
