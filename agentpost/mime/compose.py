@@ -264,6 +264,20 @@ def _file_faults(composition: Composition, limits: CompositionLimits) -> Iterato
             yield FieldError(f"{path}.content_id", "Letters, digits and any of @.-_+ only.")
 
 
+def attachable(file: Attachment) -> Attachment:
+    """A received file with its name, type and content id made such that it may be written."""
+    name = fields.cleaned(file.filename or "", 200) or None
+    while name and len(name.encode()) > 255:
+        name = name[1:]
+    lower = file.media_type.lower()
+    typed = _MEDIA_TYPE.fullmatch(file.media_type) and not lower.startswith("multipart/")
+    if not typed or (lower.startswith("message/") and not _may_attach(lower, file.content)):
+        file = replace(file, media_type="application/octet-stream")
+    if file.content_id is not None and _CONTENT_ID.fullmatch(file.content_id) is None:
+        file = replace(file, content_id=None)
+    return replace(file, filename=name)
+
+
 def _may_attach(media_type: str, content: bytes) -> bool:
     """Whether a message/ type can be written: they take no base64 (RFC 2045 section 6.4)."""
     return media_type == "message/rfc822" or transfer.is_seven_bit(content)

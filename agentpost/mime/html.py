@@ -37,7 +37,7 @@ ATTRIBUTES: dict[str, frozenset[str]] = {
 }
 _STYLES = word_set(
     "background-color border border-bottom border-collapse border-color border-left border-right"
-    " border-spacing border-style border-top border-width color direction font-family font-size"
+    " border-spacing border-style border-top border-width color direction display font-family font-size"
     " font-style font-weight height letter-spacing line-height list-style-type margin"
     " margin-bottom margin-left margin-right margin-top max-width padding padding-bottom"
     " padding-left padding-right padding-top text-align text-decoration text-indent"

@@ -12,15 +12,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from enum import Enum
 from html import escape, unescape
+from typing import NamedTuple
 
 MAX_DEPTH = 200
 """Elements inside one another that are kept; newsletters reach about 100."""
+MAX_TAGS = 50_000
+"""Tags of one document that are kept; after them only its text.  Long newsletters have 5,000."""
 MAX_ATTRIBUTES = 64
 """Attributes of one element that are looked at; mail programs write under 20."""
 
+_MARKUP = re.compile(r"<(?=[a-zA-Z/!?])")
 _OPENING = re.compile(r"<(/?)([a-zA-Z][^\s/>\x00]*+)", re.ASCII)
 _ATTRIBUTE = re.compile(
     r"[\s/]*+(=?[^\s/>=]*+)(?:\s*+=\s*+(?:\"([^\"]*+)\"|'([^']*+)'|(?![\"'])([^\s>]*+)))?",
@@ -66,8 +69,7 @@ _ENDS = {
 """Start tag -> (elements it ends, elements beyond which it does not look for them)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Text:
+class Text(NamedTuple):
     """Characters between tags, references still in them."""
 
     raw: str
@@ -78,8 +80,7 @@ class Text:
         return referenced(self.raw)
 
 
-@dataclass(frozen=True, slots=True)
-class Start:
+class Start(NamedTuple):
     """A start tag: its name in lower case and its attributes' source."""
 
     name: str
@@ -97,8 +98,7 @@ class Start:
         return found
 
 
-@dataclass(frozen=True, slots=True)
-class End:
+class End(NamedTuple):
     """An end tag."""
 
     name: str
@@ -130,19 +130,16 @@ def tokens(html: str) -> Iterator[Token]:
     """
     at, length = 0, len(html)
     while at < length:
-        mark = html.find("<", at)
-        if mark < 0:
+        found = _MARKUP.search(html, at)
+        if found is None:
             yield Text(html[at:])
             return
+        mark = found.start()
         if mark > at:
             yield Text(html[at:mark])
         opening = _OPENING.match(html, mark)
         if opening is None:
-            if html[mark + 1 : mark + 2] in ("!", "?", "/"):
-                at = _after_declaration(html, mark)
-            else:
-                yield Text("<")
-                at = mark + 1
+            at = _after_declaration(html, mark)
             continue
         at = _after_tag(html, opening.end())
         if at < 0:
@@ -248,25 +245,31 @@ def rewritten(
     tags: frozenset[str],
     attributes: dict[str, frozenset[str]],
     rule: Rule = _keep,
+    before_skip: Callable[[list[str]], None] | None = None,
 ) -> str:
     """``html`` with only ``tags`` and ``attributes`` (by tag, "*" for all), well nested.
 
-    ``rule`` looks at each start tag and says what becomes of the element.  Linear in the length.
+    ``rule`` looks at each start tag and says what becomes of the element.  ``before_skip`` is
+    given what was emitted, a tag or text an item, before an element is left out, and may empty
+    texts.  Linear in the length when both are.
     """
     writer = _Writer(tags, attributes)
     skipped, depth = "", 0
+    room = MAX_TAGS
     for token in tokens(html):
         if isinstance(token, Text):
             if not depth:
                 writer.pieces.append(escape(token.text, quote=False))
-        elif isinstance(token, End):
+            continue
+        room -= 1
+        if isinstance(token, End):
             if depth:
                 depth -= token.name == skipped
-            else:
+            elif room > 0:
                 writer.end(token.name)
         elif depth:
             depth += token.name == skipped
-        else:
+        elif room > 0:
             values = token.attributes() if token.source else {}
             verdict = rule(token.name, values)
             if verdict is Verdict.KEEP:
@@ -275,4 +278,6 @@ def rewritten(
                 break
             elif token.name not in VOID:
                 skipped, depth = token.name, 1
+                if before_skip is not None:
+                    before_skip(writer.pieces)
     return writer.finish()
