@@ -34,3 +34,7 @@ class ImapDesk:
         return await self.store.authentication.by_login(
             username, password, protocol="imap", peer=peer
         )
+
+    def connections_allowed(self, local: LocalAddress) -> int:
+        """Connections that the inbox may hold at once (R131)."""
+        return local.max_imap_connections or self.limits.connections_per_inbox

@@ -52,6 +52,7 @@ class Session:
         self._send = send
         self._read_line = read_line
         self._bad_commands = 0
+        self._welcome_until = 0.0
 
     # Output
 
@@ -113,11 +114,15 @@ class Session:
             self._bad(tag, "You have logged in already.")
             return
         try:
-            await self._run(command, tag, name, frame, by_uid)
+            await self.check_welcome()
+            if not self.closing:
+                await self._run(command, tag, name, frame, by_uid)
         except SyntaxFault as fault:
             self._bad(tag, f"{fault.message} (at octet {fault.position}).", code=fault.column.imap)
         except Problem as problem:
             await self._refuse(command, tag, by_uid, problem)
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            raise
         except Exception:
             _log.exception("command failed", extra={"command": name.decode("ascii", "replace")})
             self.say(response.no(tag, "An internal error; it was logged.", "SERVERBUG"))
@@ -188,6 +193,16 @@ class Session:
     def lose_mailbox(self) -> None:
         """The selected mailbox was deleted: tell and end (RFC 2180 section 3.3)."""
         self.bye("The selected mailbox was deleted.", "UNAVAILABLE")
+
+    async def check_welcome(self) -> None:
+        """Say BYE when the session's credential was revoked or its inbox deleted meanwhile."""
+        state = self.state
+        now = trio.current_time()
+        if not isinstance(state, Authenticated) or now < self._welcome_until:
+            return
+        self._welcome_until = now + self.desk.limits.welcome_check_s
+        if not await self.desk.store.authentication.still_valid(state.actor):
+            self.bye("The credential does not hold any longer.", "EXPIRED")
 
     def logged_in(self, state: Authenticated) -> None:
         """Go on as this actor; what is logged from now on names its credential."""

@@ -39,7 +39,10 @@ class Inbox:
 
 @dataclass(frozen=True, slots=True)
 class LocalAddress:
-    """What delivery must know of an address that lives here."""
+    """What delivery and login must know of an address that lives here.
+
+    ``max_imap_connections`` is the inbox's own bound; ``None`` leaves it to the deployment.
+    """
 
     inbox: InboxId
     organization: OrganizationId
@@ -48,6 +51,7 @@ class LocalAddress:
     display_name: str | None
     deleted: bool
     send_paused: bool
+    max_imap_connections: int | None = None
 
     @property
     def scope(self) -> Scope:

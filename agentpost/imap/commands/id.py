@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from agentpost import version
+from agentpost.version import version
 from agentpost.imap.commands.command import Command, Done
 from agentpost.imap.states import Connected
 from agentpost.imap.wire.cursor import Cursor

@@ -5,11 +5,12 @@ idle = "IDLE" CRLF "DONE"
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import logging
+from typing import TYPE_CHECKING, Final
 
 import trio
 
-from agentpost.errors import InvalidRequest
+from agentpost.errors import InvalidRequest, Problem
 from agentpost.events.bus import Watch
 from agentpost.imap.commands.command import Command, Done, nothing
 from agentpost.imap.states import Authenticated, Selected
@@ -18,6 +19,9 @@ from agentpost.imap.wire.framer import Line, Rejected
 
 if TYPE_CHECKING:
     from agentpost.imap.session import Session
+
+
+_log: Final = logging.getLogger(__name__)
 
 
 async def run(session: Session, _: None, tag: bytes, by_uid: bool) -> Done:
@@ -55,20 +59,20 @@ async def run(session: Session, _: None, tag: bytes, by_uid: bool) -> Done:
 
 async def _tell(session: Session, watch: Watch, scope: trio.CancelScope) -> None:
     still = session.desk.limits.idle_still_s
-    while True:
-        woken = await watch.wait(still)
-        if not woken:
-            # Keeps NAT bindings and impatient clients alive (RFC 9051 section 6.3.13 allows it).
+    while not session.closing:
+        if not await watch.wait(still):
+            # Keeps NAT bindings and impatient clients alive.
             session.say(response.untagged_ok("Still here."))
-        if not await session.still_welcome():
-            scope.cancel()
-            return
-        if isinstance(session.state, Selected):
-            await session.tell_changes(may_expunge=True)
-        if session.closing:
-            scope.cancel()
-            return
-        await session.flush()
+        try:
+            await session.check_welcome()
+            if isinstance(session.state, Selected):
+                await session.tell_changes(may_expunge=True)
+            await session.flush()
+        except Problem as problem:
+            _log.warning("cannot look for changes: %s", problem.message)
+        except trio.BrokenResourceError:
+            session.closing = True
+    scope.cancel()
 
 
 async def _say_bye(session: Session, scope: trio.CancelScope) -> None:

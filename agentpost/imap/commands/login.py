@@ -60,7 +60,7 @@ async def enter(session: Session, username: bytes, password: bytes) -> Done:
             session.bye("Too many failed logins.")
         raise error if isinstance(error, Problem) else AuthenticationFailed() from None
     assert where.inbox is not None
-    bound = await desk.connections_allowed(local)
+    bound = desk.connections_allowed(local)
     if desk.connections.get(where.inbox, 0) >= bound:
         raise TooManyConnections(f"The inbox has {bound} connections already.")
     session.logged_in(Authenticated(actor=actor, where=where))

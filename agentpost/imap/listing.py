@@ -1,0 +1,108 @@
+"""Which mailboxes LIST and LSUB show, and with which attributes (RFC 9051 section 6.3.9,
+RFC 5258, RFC 6154)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from agentpost.imap.wire.listmatch import ListPattern, ancestors
+from agentpost.model.mailbox import SPECIAL_USE, Mailbox
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What a LIST selects and what it wants told (RFC 5258 section 3)."""
+
+    subscribed: bool = False
+    special_use: bool = False
+    recursive: bool = False
+    tell_subscribed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One line of the answer.  ``child_matches`` asks for CHILDINFO ("SUBSCRIBED")."""
+
+    name: str
+    attributes: tuple[str, ...]
+    mailbox: Mailbox | None
+    child_matches: bool = False
+
+
+def listed(
+    mailboxes: Iterable[Mailbox],
+    subscribed: frozenset[str],
+    patterns: Iterable[ListPattern],
+    selection: Selection,
+    *,
+    rev2: bool,
+) -> list[Listed]:
+    """The mailboxes that LIST shows, by name."""
+    by_name = {mailbox.name: mailbox for mailbox in mailboxes}
+    parents = _with_children(by_name)
+    names = set(by_name)
+    if selection.subscribed:
+        names = set(subscribed)
+    below = _with_children(subscribed) if selection.recursive else frozenset()
+    tests = list(patterns)
+    lines = []
+    for name in sorted(names | below):
+        if not any(pattern.matches(name) for pattern in tests):
+            continue
+        mailbox = by_name.get(name)
+        special = mailbox is not None and mailbox.role in SPECIAL_USE
+        chosen = name in names and (special or not selection.special_use)
+        child_matches = (
+            selection.subscribed and name in below and not _shown_below(name, subscribed, tests)
+        )
+        if not chosen and not child_matches:
+            continue
+        attributes = _attributes(mailbox, name in parents, rev2=rev2)
+        if name in subscribed and (selection.subscribed or selection.tell_subscribed):
+            attributes = (*attributes, "\\Subscribed")
+        lines.append(Listed(name, attributes, mailbox, child_matches))
+    return lines
+
+
+def subscriptions(
+    mailboxes: Iterable[Mailbox], subscribed: frozenset[str], pattern: ListPattern
+) -> list[Listed]:
+    """What LSUB shows: subscribed names, and parents of hidden ones as \\Noselect.
+
+    Source: RFC 3501 section 6.3.9: with ``%`` a parent stands for the subscribed names below it.
+    """
+    by_name = {mailbox.name: mailbox for mailbox in mailboxes}
+    parents = _with_children(by_name)
+    lines: dict[str, Listed] = {}
+    for name in sorted(subscribed):
+        if pattern.matches(name):
+            mailbox = by_name.get(name)
+            lines[name] = Listed(name, _attributes(mailbox, name in parents, rev2=False), mailbox)
+            continue
+        for above in ancestors(name):
+            if pattern.matches(above) and above not in subscribed:
+                lines[above] = Listed(above, ("\\Noselect", "\\HasChildren"), None)
+    return [lines[name] for name in sorted(lines)]
+
+
+def _with_children(names: Iterable[str]) -> frozenset[str]:
+    return frozenset(above for name in names for above in ancestors(name))
+
+
+def _shown_below(name: str, subscribed: frozenset[str], patterns: list[ListPattern]) -> bool:
+    """Whether every subscribed name below ``name`` is shown itself."""
+    return all(
+        any(pattern.matches(each) for pattern in patterns)
+        for each in subscribed
+        if each.startswith(name + "/")
+    )
+
+
+def _attributes(mailbox: Mailbox | None, has_children: bool, *, rev2: bool) -> tuple[str, ...]:
+    children = "\\HasChildren" if has_children else "\\HasNoChildren"
+    if mailbox is None or not mailbox.selectable:
+        missing = ("\\NonExistent", "\\Noselect") if rev2 else ("\\Noselect",)
+        return (*missing, children)
+    special = SPECIAL_USE.get(mailbox.role) if mailbox.role is not None else None
+    return (children,) if special is None else (children, special)

@@ -1,0 +1,174 @@
+"""One worker: the nursery that runs every server and every job of a process.
+
+Start: the store opens, wake-ups are listened to, then the listeners accept.  End: ``stopping`` is
+set by the supervisor; listeners close, sessions say goodbye within their drain deadlines, jobs
+finish what they hold, and the store closes last.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+
+import trio
+
+from agentpost.budget import ByteBudget
+from agentpost.config import Config
+from agentpost.control.line import Line
+from agentpost.events.bus import CHANNEL, Bus
+from agentpost.limits import MessageLimits
+from agentpost.mail.submission import Submission, SubmissionSettings
+from agentpost.net import NetLimits, PlainStream, ServerTls, Stream, Tally, serve_listener, starttls
+from agentpost.smtp.desk import Terms
+from agentpost.smtp.server import SubmissionServer
+from agentpost.store.opening import Store, open_store
+from agentpost.store.pool import Connection
+from agentpost.store.settings import store_settings
+
+log = logging.getLogger("agentpost.serve")
+
+_NOTIFY_GATHER_S = 0.005
+_LOOK_EVERY_S = 15.0
+_BUDGET_OCTETS = 128 * 1024 * 1024
+
+
+def run_worker(settings: Config, sockets: Mapping[str, socket.socket], line: Line) -> None:
+    """Serve on ``sockets`` (by service name) until the supervisor says stop."""
+    trio.run(_Worker(settings, sockets, line).run)
+
+
+class _Worker:
+    """Everything one worker holds, wired together."""
+
+    def __init__(self, settings: Config, sockets: Mapping[str, socket.socket], line: Line) -> None:
+        self._settings = settings
+        self._sockets = sockets
+        self._line = line
+        self._stopping = trio.Event()
+        self._tls = ServerTls(_certificate(settings)[0], _certificate(settings)[1])
+        self._bus = Bus()
+        self._budget = ByteBudget(_BUDGET_OCTETS)
+        self._tally = Tally(self._net_limits())
+        self._messages = MessageLimits(max_octets=settings.max_message_octets)
+
+    async def run(self) -> None:
+        """The worker's whole life."""
+        assert self._settings.database_url is not None
+        async with open_store(
+            self._settings.database_url,
+            self._settings.blobs,
+            store_settings(self._settings),
+            alone=self._settings.workers == 1,
+        ) as store:
+            store.committed.listeners.append(self._bus.committed)
+            self._bus.on_wake(
+                lambda inbox: store.index.all_stale() if inbox is None else store.index.stale(inbox)
+            )
+            async with trio.open_nursery() as background:
+                background.start_soon(self._obey)
+                background.start_soon(store.database.watch, CHANNEL, self._bus.heard)
+                background.start_soon(self._notify, store)
+                background.start_soon(self._look_again)
+                await self._serve(store)
+                background.cancel_scope.cancel()
+
+    async def _serve(self, store: Store) -> None:
+        submission = self._submission(store)
+        async with trio.open_nursery() as serving:
+            self._start_submission(serving, submission)
+            await self._line.ready()
+            log.info("serving", extra={"services": sorted(self._sockets)})
+            await self._stopping.wait()
+            serving.cancel_scope.deadline = trio.current_time() + self._settings.drain_deadline_s
+
+    def _submission(self, store: Store) -> Submission:
+        tiers = self._settings.tiers
+        return Submission(
+            store.messages,
+            store.directory,
+            store.authentication,
+            SubmissionSettings(
+                domains=frozenset({self._settings.shared_domain}),
+                mails_a_day={
+                    name: tiers.named(name).mails_per_day
+                    for name in ("free", "starter", "team", "enterprise")
+                },
+                limits=self._messages,
+            ),
+        )
+
+    def _start_submission(self, serving: trio.Nursery, submission: Submission) -> None:
+        limits = self._net_limits()
+
+        async def secure(stream: Stream) -> Stream:
+            assert isinstance(stream, PlainStream)
+            return await starttls(stream, self._tls, unread=b"", limits=limits)
+
+        terms = Terms(self._settings.public_smtp.host, message=self._messages)
+        server = SubmissionServer(terms, submission, self._budget, secure)
+        for name, tls in (("smtps", self._tls), ("submission", None)):
+            if name in self._sockets:
+                serving.start_soon(
+                    partial(
+                        serve_listener,
+                        self._sockets[name],
+                        server.serve,
+                        stopping=self._stopping,
+                        tally=self._tally,
+                        limits=limits,
+                        tls=tls,
+                    )
+                )
+        serving.start_soon(server.drain_when, self._stopping)
+
+    def _net_limits(self) -> NetLimits:
+        return NetLimits(
+            connections=self._settings.max_connections,
+            connections_per_address=self._settings.max_connections_per_address,
+        )
+
+    async def _obey(self) -> None:
+        await self._line.run(
+            self._stopping,
+            expose=lambda: b"",
+            reload=self._tls.reload,
+            orphaned=lambda: os._exit(1),
+        )
+
+    async def _notify(self, store: Store) -> None:
+        """Tell other workers what was committed here, gathered for a few milliseconds."""
+        while True:
+            payloads = await self._bus.unsent()
+            if self._settings.workers > 1:
+                await _send(store, payloads)
+            await trio.sleep(_NOTIFY_GATHER_S)
+
+    async def _look_again(self) -> None:
+        """Whatever was missed is found at the next look."""
+        while True:
+            await trio.sleep(_LOOK_EVERY_S)
+            self._bus.heard("")
+
+
+async def _send(store: Store, payloads: tuple[str, ...]) -> None:
+    async def notify(connection: Connection) -> None:
+        await connection.rows(
+            "SELECT pg_notify($1, payload) FROM unnest($2::text[]) AS payload", CHANNEL, payloads
+        )
+
+    try:
+        await store.database.run("", notify)
+    except Exception:
+        # Nothing is lost: the others look by themselves before long.
+        log.warning("could not wake the other workers", exc_info=True)
+
+
+def _certificate(settings: Config) -> tuple[Path, Path]:
+    if settings.tls_cert is not None and settings.tls_key is not None:
+        return settings.tls_cert, settings.tls_key
+    directory = settings.data_dir / "tls"
+    return directory / "certificate.pem", directory / "key.pem"
