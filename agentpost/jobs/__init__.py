@@ -1,0 +1,13 @@
+"""Work that waits: one module for each kind of job, and the runner that runs them.
+
+``WORKS`` is the register: the module of every kind of job, by the kind.  The composition root
+makes each work with what it needs and hands them to the runner.
+"""
+
+from __future__ import annotations
+
+from agentpost.jobs.relay import RelayWork
+
+WORKS: dict[str, type] = {
+    RelayWork.kind: RelayWork,
+}

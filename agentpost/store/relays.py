@@ -1,0 +1,129 @@
+"""What leaves this server: taken up with its octets, and settled with its outcome.
+
+Taking up commits the state ``sending`` before anything is sent; settling writes everything that
+an attempt came to in one transaction: deliveries, the message's state, events, and the end of the
+job or the time of its next attempt.  What was ``sending`` when a worker died is sent again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+
+from agentpost.ids import (
+    EnvironmentId,
+    InboxId,
+    MessageId,
+    OrganizationId,
+    ThreadId,
+    new_id,
+)
+from agentpost.model.actor import Actor, Scope
+from agentpost.model.envelope import Notify, Ret
+from agentpost.model.relay import Outgoing, RelayRecipient, Settlement
+from agentpost.store.blobs import DiskBlobs
+from agentpost.store.pool import Connection, Row
+from agentpost.store.store import Door
+
+
+class Relays:
+    """Messages on their way to other servers."""
+
+    def __init__(self, door: Door, blobs: DiskBlobs, committed: Callable[[InboxId], None]) -> None:
+        self._door = door
+        self._blobs = blobs
+        self._committed = committed
+
+    async def begin(self, actor: Actor, messages: Sequence[MessageId]) -> dict[MessageId, Outgoing]:
+        """Mark the recipients that are still to be served as ``sending``, and give the messages.
+
+        A message that is not in the answer has been relayed already.
+        Raises: OSError when octets cannot be read from their file.
+        """
+
+        async def write(connection: Connection, _: Scope) -> list[Row]:
+            return await connection.rows("SELECT * FROM begin_relays($1)", list(messages))
+
+        rows = await self._door.write(actor, None, None, write, single=True)
+        found: dict[MessageId, Outgoing] = {}
+        for row in rows:
+            octets = row["octets"]
+            if octets is None:
+                octets = await self._blobs.get(row["location"])
+            found[MessageId(row["message_id"])] = _outgoing(row, octets)
+        return found
+
+    async def settle(self, actor: Actor, settlements: Sequence[Settlement]) -> None:
+        """Write outcomes, all in one transaction, and wake who watches the inboxes concerned.
+
+        A settlement whose relay somebody else has finished meanwhile has no effect.
+        """
+        columns = _columns(settlements)
+
+        async def write(connection: Connection, _: Scope) -> list[Row]:
+            return await connection.rows(_SETTLE, *columns)
+
+        rows = await self._door.write(actor, None, None, write, single=True)
+        for inbox in dict.fromkeys(InboxId(row["inbox_id"]) for row in rows):
+            self._committed(inbox)
+
+
+_SETTLE = "SELECT s.inbox_id FROM settle_relays({}) AS s (inbox_id)".format(
+    ", ".join(f"${n + 1}" for n in range(15))
+)
+
+
+def _columns(settlements: Sequence[Settlement]) -> list[list[Any]]:
+    """The arguments of ``settle_relays``, column by column."""
+    relays: list[tuple[Any, ...]] = []
+    outcomes: list[tuple[Any, ...]] = []
+    events: list[tuple[Any, ...]] = []
+    for ordinal, one in enumerate(settlements, 1):
+        relays.append((one.message, one.job, one.attempt, one.accepted, one.again_at))
+        outcomes += [
+            (ordinal, o.recipient, o.state, o.status, o.diagnostic, o.provider_id)
+            for o in one.outcomes
+        ]
+        events += [
+            (ordinal, new_id("evt"), event.type, msgspec.json.encode(event.data).decode())
+            for event in one.events
+        ]
+    columns: list[list[Any]] = []
+    for rows, width in ((relays, 5), (outcomes, 6), (events, 4)):
+        columns += [list(column) for column in zip(*rows, strict=True)] or [
+            [] for _ in range(width)
+        ]
+    return columns
+
+
+def _outgoing(row: Row, octets: bytes) -> Outgoing:
+    options: dict[str, Any] = msgspec.json.decode(row["options"])
+    thread = row["thread_id"]
+    ret = options.get("ret")
+    return Outgoing(
+        message=MessageId(row["message_id"]),
+        organization=OrganizationId(row["organization_id"]),
+        environment=EnvironmentId(row["environment_id"]),
+        inbox=InboxId(row["inbox_id"]),
+        thread=None if thread is None else ThreadId(thread),
+        simulated=row["kind"] == "test",
+        reverse_path=row["reverse_path"],
+        recipients=tuple(_recipient(item) for item in msgspec.json.decode(row["recipients"])),
+        octets=octets,
+        accepted_at=row["created_at"],
+        ret=None if ret is None else Ret(ret),
+        envid=options.get("envid"),
+        smtputf8=bool(options.get("smtputf8", False)),
+    )
+
+
+def _recipient(item: dict[str, Any]) -> RelayRecipient:
+    options: dict[str, Any] = item["options"]
+    return RelayRecipient(
+        address=item["address"],
+        attempts=item["attempts"],
+        notify=frozenset(Notify(word) for word in options.get("notify", ())),
+        orcpt=options.get("orcpt"),
+    )
