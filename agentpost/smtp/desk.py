@@ -51,11 +51,27 @@ class SubmissionDesk(Protocol):
         ...
 
 
+class Budget(Protocol):
+    """How many octets of message data one worker holds at once, over all its connections."""
+
+    def try_acquire(self, octets: int) -> bool:
+        """Take ``octets`` if that is possible without waiting and without overtaking others."""
+        ...
+
+    async def acquire(self, octets: int) -> None:
+        """Take ``octets``, waiting until they are free; nothing is taken when cancelled."""
+        ...
+
+    def release(self, octets: int) -> None:
+        """Give ``octets`` back."""
+        ...
+
+
 class Memory(Protocol):
-    """The worker's budget of octets for message data."""
+    """The budget as one session sees it: it is waited for no longer than a client can bear."""
 
     async def reserve(self, octets: int) -> bool:
-        """Wait until ``octets`` more are free and take them; ``False`` when that took too long."""
+        """Take ``octets``; ``False`` when they were not free in time."""
         ...
 
     def release(self, octets: int) -> None:

@@ -22,7 +22,7 @@ import trio
 
 from agentpost.log import actor_id, connection_id
 from agentpost.net import HandshakeFailed, Stream
-from agentpost.smtp.desk import Memory, SubmissionDesk, Terms
+from agentpost.smtp.desk import Budget, SubmissionDesk, Terms
 from agentpost.smtp.session import Session
 from agentpost.smtp.wire import replies
 from agentpost.smtp.wire.replies import Reply
@@ -32,6 +32,7 @@ _log: Final = logging.getLogger(__name__)
 
 _COMMAND_OCTETS: Final = 16 * 1024
 _DATA_OCTETS: Final = 64 * 1024
+_INSTANT_S: Final = 0.25
 
 Secure = Callable[[Stream], Awaitable[Stream]]
 """Do the server's side of a TLS handshake on a plain stream (``agentpost.net.starttls``)."""
@@ -44,11 +45,11 @@ class SubmissionServer:
     """
 
     def __init__(
-        self, terms: Terms, desk: SubmissionDesk, memory: Memory, secure: Secure | None = None
+        self, terms: Terms, desk: SubmissionDesk, budget: Budget, secure: Secure | None = None
     ) -> None:
         self._terms = terms
         self._desk = desk
-        self._memory = memory
+        self._budget = budget
         self._secure = secure
         self._connections: set[_Connection] = set()
         self._numbers = itertools.count(1)
@@ -67,7 +68,7 @@ class SubmissionServer:
         """
         connection_id.set(f"smtp-{next(self._numbers):x}")
         actor_id.set(None)
-        memory = _PatientMemory(self._memory, self._terms.limits.reservation_s)
+        memory = _PatientMemory(self._budget, self._terms.limits.reservation_s)
         session = Session(
             self._terms,
             self._desk,
@@ -108,31 +109,39 @@ class SubmissionServer:
 
 
 class _PatientMemory:
-    """The worker's memory, waited for no longer than a client should wait."""
+    """The worker's budget, waited for no longer than a client can bear."""
 
-    __slots__ = ("_memory", "_patience_s")
+    __slots__ = ("_budget", "_patience_s")
 
-    def __init__(self, memory: Memory, patience_s: float) -> None:
-        self._memory = memory
+    def __init__(self, budget: Budget, patience_s: float) -> None:
+        self._budget = budget
         self._patience_s = patience_s
 
     async def reserve(self, octets: int) -> bool:
-        with trio.move_on_after(self._patience_s):
-            return await self._memory.reserve(octets)
-        return False
+        if self._budget.try_acquire(octets):
+            return True
+        with trio.move_on_after(self._patience_s) as waiting:
+            await self._budget.acquire(octets)
+        return not waiting.cancelled_caught
 
     def release(self, octets: int) -> None:
-        self._memory.release(octets)
+        self._budget.release(octets)
 
 
 class _Connection:
-    """A session, its stream and its clocks."""
+    """A session, its stream and its clocks.
+
+    One cancel scope lives as long as the connection.  Its deadline is moved before each wait (a
+    scope for each would cost more than parsing a command), and ``_parting`` is what the client
+    is told when it passes.
+    """
 
     __slots__ = (
         "_arrived",
         "_deadline",
         "_draining",
         "_life",
+        "_parting",
         "_progress",
         "_secure",
         "_session",
@@ -150,7 +159,8 @@ class _Connection:
         self._secure = secure
         self.stream = stream
         self._life = trio.CancelScope()
-        self._waiting: trio.CancelScope | None = None
+        self._parting: Reply | None = None
+        self._waiting = False
         self._draining = False
         self._progress = -1
         # The command at hand must be complete by then.
@@ -162,27 +172,40 @@ class _Connection:
     def drain(self) -> None:
         """End the session at the next point between two commands, now when it is there."""
         self._draining = True
-        if self._waiting is not None and not self._session.midway:
-            self._waiting.cancel()
+        if self._waiting and not self._session.midway:
+            self._parting = replies.SHUTTING_DOWN
+            self._life.cancel()
 
     def cut(self) -> None:
         """End the connection wherever it is."""
+        self._parting = None
         self._life.cancel()
 
     async def run(self) -> None:
+        """Raises: HandshakeFailed, BrokenResourceError, ClosedResourceError."""
         with self._life:
+            self._work()
             await self.stream.send_all(self._session.greeting())
             await self._converse()
+        if self._life.cancelled_caught and self._parting is not None:
+            await self.stream.send_all(self._parting.octets)
+
+    def _work(self) -> None:
+        """From here on time is ours, not the client's."""
+        self._until(trio.current_time() + self._terms.limits.answer_s, replies.TOO_LATE)
+
+    def _until(self, deadline: float, parting: Reply) -> None:
+        """What follows has time until ``deadline``, give or take an instant."""
+        self._parting = parting
+        # Moving a deadline costs as much as parsing a command, and most moves are tiny.
+        if abs(self._life.deadline - deadline) > _INSTANT_S:
+            self._life.deadline = deadline
 
     async def _converse(self) -> None:
-        session, limits = self._session, self._terms.limits
+        session = self._session
         while True:
             began = trio.current_time()
-            with trio.move_on_after(limits.answer_s) as working:
-                octets = await session.advance()
-            if working.cancelled_caught:
-                await self.stream.send_all(replies.TOO_LATE.octets)
-                return
+            octets = await session.advance()
             if session.pause_s:
                 await trio.sleep_until(began + session.pause_s)
             if octets:
@@ -201,33 +224,26 @@ class _Connection:
         self._session.secured()
 
     async def _receive(self) -> bool:
-        """Wait for the client.
-
-        Returns: whether the conversation goes on; if not, the client has been told why.
-        """
+        """Wait for the client; says whether the conversation goes on."""
         session = self._session
         if self._draining and not session.midway:
-            return await self._end(replies.SHUTTING_DOWN)
+            await self.stream.send_all(replies.SHUTTING_DOWN.octets)
+            return False
+        data = session.receiving_data
         now = trio.current_time()
-        with trio.CancelScope(deadline=self._patience(now)) as waiting:
-            self._waiting = waiting
-            try:
-                octets = await self.stream.receive_some(
-                    _DATA_OCTETS if session.receiving_data else _COMMAND_OCTETS
-                )
-            finally:
-                self._waiting = None
-        if waiting.cancelled_caught:
-            drained = self._draining and not session.midway
-            return await self._end(replies.SHUTTING_DOWN if drained else replies.TIMED_OUT)
+        self._until(self._patience(now, data), replies.TIMED_OUT)
+        self._waiting = True
+        octets = await self.stream.receive_some(_DATA_OCTETS if data else _COMMAND_OCTETS)
+        self._waiting = False
+        self._work()
         if not octets:
             return False
-        if session.receiving_data:
+        if data:
             self._count_data(len(octets), trio.current_time() - now)
         session.receive(octets)
         return True
 
-    def _patience(self, now: float) -> float:
+    def _patience(self, now: float, data: bool) -> float:
         """When the client has to be done with what it is doing."""
         session, limits = self._session, self._terms.limits
         if self._progress != session.progress:
@@ -235,7 +251,7 @@ class _Connection:
             self._window_s, self._arrived = limits.data_window_s, 0
             stranger = isinstance(session.state, Unprotected | Anonymous)
             self._deadline = now + (limits.command_before_login_s if stranger else limits.command_s)
-        return now + self._window_s if session.receiving_data else self._deadline
+        return now + self._window_s if data else self._deadline
 
     def _count_data(self, octets: int, waited_s: float) -> None:
         """Data that keeps its speed opens a new window."""
@@ -244,7 +260,3 @@ class _Connection:
         self._arrived += octets
         if self._arrived >= limits.data_window_s * limits.data_octets_per_s:
             self._window_s, self._arrived = limits.data_window_s, 0
-
-    async def _end(self, said: Reply) -> bool:
-        await self.stream.send_all(said.octets)
-        return False

@@ -9,8 +9,8 @@ the connection ends with this write, ``tls_due`` that the TLS handshake follows 
 It awaits nothing but two neighbours: the desk behind it, which knows inboxes and takes messages,
 and the memory that message data needs.
 
-Three modes of input exclude each other: message data when ``_receiver`` is set, a SASL response
-when ``_dialogue`` is set, a command otherwise.
+Three modes of input exclude each other: message data while the intake receives, a SASL response
+while there is a ``_dialogue``, a command otherwise.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from typing import Final
 from agentpost.errors import Problem
 from agentpost.log import actor_id
 from agentpost.smtp.desk import Memory, SubmissionDesk, Terms
+from agentpost.smtp.intake import Intake
 from agentpost.smtp.wire import commands, replies, states
 from agentpost.smtp.wire.commands import Refused
-from agentpost.smtp.wire.data import ChunkReceiver, DataReceiver, canonical
 from agentpost.smtp.wire.lines import Break, LineFramer
 from agentpost.smtp.wire.replies import Reply
 from agentpost.smtp.wire.sasl import Credentials, Dialogue
@@ -59,21 +59,15 @@ class Session:
 
     __slots__ = (
         "_bad",
-        "_body",
-        "_chunk",
         "_desk",
         "_dialogue",
         "_failed_logins",
         "_framer",
+        "_intake",
         "_junk",
-        "_memory",
         "_peer",
-        "_receiver",
-        "_refusal",
         "_replies",
-        "_reserved",
         "_state",
-        "_swallowed",
         "_terms",
         "closing",
         "pause_s",
@@ -87,18 +81,11 @@ class Session:
     ) -> None:
         self._terms = terms
         self._desk = desk
-        self._memory = memory
+        self._intake = Intake(memory, terms.limits, terms.message.max_octets)
         self._peer = peer
         self._framer = LineFramer(terms.limits.max_endless_octets)
         self._state: State = Anonymous() if tls else Unprotected()
         self._dialogue: Dialogue | None = None
-        self._receiver: DataReceiver | ChunkReceiver | None = None
-        self._chunk: commands.Chunk | None = None
-        self._body: bytearray | None = None
-        # What a message will be answered whose octets are only passed over.
-        self._refusal: Reply | None = None
-        self._reserved = 0
-        self._swallowed = 0
         self._replies: list[bytes] = []
         self._bad = self._junk = self._failed_logins = 0
         self.closing = False
@@ -116,12 +103,12 @@ class Session:
     @property
     def receiving_data(self) -> bool:
         """Whether message data is awaited rather than a command or a response."""
-        return self._receiver is not None
+        return self._intake.receiving
 
     @property
     def midway(self) -> bool:
         """Whether a command or a message has begun to arrive and is not complete."""
-        return self._receiver is not None or self._framer.midway
+        return self._intake.receiving or self._framer.midway
 
     def greeting(self) -> bytes:
         return replies.greeting(self._terms.hostname).octets
@@ -149,11 +136,13 @@ class Session:
         """
         self.pause_s = 0.0
         while not (self.closing or self.starved):
-            if self._receiver is not None:
-                flush = await self._take_data(self._receiver)
+            if self._intake.receiving:
+                flush = await self._take_data()
             else:
                 flush = await self._take_line()
             if flush:
+                # What the client sees next it has to answer; asking it saves an empty turn.
+                self.starved = self._framer.empty
                 break
         octets = b"".join(self._replies)
         self._replies.clear()
@@ -163,7 +152,9 @@ class Session:
 
     async def _take_line(self) -> bool:
         limits = self._terms.limits
-        long = self._dialogue is not None or self._framer.begins_with(b"AUTH ")
+        long = self._dialogue is not None or (
+            isinstance(self._state, Anonymous) and self._framer.begins_with(b"AUTH ")
+        )
         line = self._framer.next_line(limits.max_auth_octets if long else limits.max_command_octets)
         if line is None:
             self.starved = True
@@ -226,49 +217,24 @@ class Session:
         else:
             self._say(said)
 
-    async def _take_data(self, receiver: DataReceiver | ChunkReceiver) -> bool:
-        octets = self._framer.rest()
-        rest = receiver.take(octets)
+    async def _take_data(self) -> bool:
+        intake = self._intake
+        rest = await intake.take(self._framer.rest())
         if rest is None:
-            await self._more_data(receiver, len(octets))
+            self.starved = True
+            if intake.endless and intake.refusal is not None:
+                self._say(intake.refusal)
+                self._say(replies.TOO_MUCH)
             return False
         self._framer.receive(rest)
-        self._receiver = None
-        self._swallowed = 0
         self.progress += 1
-        if isinstance(receiver, DataReceiver):
-            message = receiver.message()
-        elif self._refusal is None and self._chunk is not None and not self._chunk.last:
+        if intake.partial:
             self._say(replies.CHUNK_OK)
             return False
-        else:
-            message = None if self._body is None else bytes(self._body)
-        said = await self._guard(self._finish(message))
+        said = await self._guard(self._finish())
         assert said is not None
         self._say(said)
         return True
-
-    async def _more_data(self, receiver: DataReceiver | ChunkReceiver, arrived: int) -> None:
-        """Data goes on: see that it fits, and that it is not without end when it is refused."""
-        self.starved = True
-        if isinstance(receiver, DataReceiver):
-            if not receiver.discarding:
-                if not await self._reserve(receiver.size):
-                    receiver.discard()
-                    self._refuse_data(replies.NO_MEMORY)
-            elif self._refusal is None:
-                self._refuse_data(replies.TOO_LARGE)
-        if self._refusal is not None:
-            self._swallowed += arrived
-            if self._swallowed > self._terms.limits.max_swallowed_octets:
-                self._say(self._refusal)
-                self._say(replies.TOO_MUCH)
-
-    def _refuse_data(self, said: Reply) -> None:
-        """The message is lost; ``said`` is its answer when all of it has gone by."""
-        self._refusal = said
-        self._body = None
-        self._release()
 
     # Output
 
@@ -412,12 +378,10 @@ class Session:
         commands.no_argument(argument)
         state = self._state
         assert isinstance(state, Addressing)
-        announced = state.mail.size or 0
-        if not await self._reserve(max(announced, self._terms.limits.reservation_octets)):
+        said = await self._intake.start_data(state.mail.size or 0)
+        if said is not replies.START_DATA:
             self._abandon()
-            return replies.NO_MEMORY
-        self._receiver = DataReceiver(self._terms.message.max_octets)
-        return replies.START_DATA
+        return said
 
     async def _bdat(self, argument: bytes) -> Reply | None:
         try:
@@ -425,40 +389,28 @@ class Session:
         except Refused:
             self._abandon()
             raise
-        said = await self._judge_chunk(chunk)
-        self._chunk = chunk
+        said = await self._start_chunk(chunk)
         if said is None:
-            self._receiver = ChunkReceiver(chunk.octets, self._body)
             return None
         # A failed BDAT fails its transaction, and its octets are on their way nevertheless.
         self._abandon()
-        self._refusal = said
         if chunk.octets > self._terms.limits.max_swallowed_octets:
             self._say(said)
             return replies.TOO_MUCH
-        self._receiver = ChunkReceiver(chunk.octets, None)
+        self._intake.pass_over(chunk.octets, said)
         return None
 
-    async def _judge_chunk(self, chunk: commands.Chunk) -> Reply | None:
-        """Make room for a chunk, or say why it cannot be taken."""
+    async def _start_chunk(self, chunk: commands.Chunk) -> Reply | None:
         refused = refusal(b"BDAT", self._state)
-        if refused is not None:
+        if refused is not None or not (chunk.octets or chunk.last):
             self._junk += 1
             if self._junk > self._terms.limits.max_junk_commands:
                 return replies.TOO_MANY_JUNK
+        if refused is not None:
             return refused
         if isinstance(self._state, Addressing):
             self._state = Chunking(self._state)
-            self._body = bytearray()
-        assert self._body is not None
-        size = len(self._body) + chunk.octets
-        if size > self._terms.message.max_octets:
-            return replies.TOO_LARGE
-        if not chunk.octets and not chunk.last:
-            self._junk += 1
-            if self._junk > self._terms.limits.max_junk_commands:
-                return replies.TOO_MANY_JUNK
-        return None if await self._reserve(size) else replies.NO_MEMORY
+        return await self._intake.start_chunk(chunk)
 
     async def _rset(self, argument: bytes) -> Reply:
         commands.no_argument(argument)
@@ -483,17 +435,13 @@ class Session:
 
     # The transaction
 
-    async def _finish(self, message: bytes | None) -> Reply:
+    async def _finish(self) -> Reply:
         """The end of the message: it succeeds or fails, and the transaction is over."""
-        state, refused = self._state, self._refusal
         try:
-            self._body = None
-            if refused is not None or message is None:
-                return refused or replies.TOO_LARGE
-            if len(message) > self._terms.message.max_octets:
-                return replies.TOO_LARGE
-            if not canonical(message):
-                return replies.BARE_LINE_ENDING
+            message = self._intake.finish()
+            if isinstance(message, Reply):
+                return message
+            state = self._state
             addressing = state.addressing if isinstance(state, Chunking) else state
             assert isinstance(addressing, Addressing)
             receipt = await self._desk.submit(
@@ -511,26 +459,7 @@ class Session:
             self._state = state.addressing.ready
         elif isinstance(state, Addressing):
             self._state = state.ready
-        self._body = self._refusal = self._chunk = None
-        self._release()
-
-    async def _reserve(self, octets: int) -> bool:
-        """See that ``octets`` of memory are granted to this message in all."""
-        more = octets - self._reserved
-        if more <= 0:
-            return True
-        # A growing message asks seldom: each time for as much as it has.
-        if self._reserved:
-            more = min(max(more, self._reserved), self._terms.message.max_octets)
-        if not await self._memory.reserve(more):
-            return False
-        self._reserved += more
-        return True
-
-    def _release(self) -> None:
-        if self._reserved:
-            self._memory.release(self._reserved)
-            self._reserved = 0
+        self._intake.drop()
 
 
 _RUN: Final[dict[bytes, Callable[[Session, bytes], Awaitable[Reply | None]]]] = {

@@ -53,7 +53,7 @@ def problem(smtp: tuple[int, str], message: str, fix: str) -> Reply:
 def accepted(message_id: str, thread_id: str, *, duplicate: bool) -> Reply:
     """The message is ours now, under these ids; ``duplicate``: it was so before."""
     origin = "duplicate of " if duplicate else ""
-    return reply(250, "2.0.0", f"{origin}{message_id} {thread_id}")
+    return Reply(250, f"250 2.0.0 {origin}{message_id} {thread_id}\r\n".encode("ascii"))
 
 
 def hello(hostname: str, extensions: Iterable[str]) -> Reply:
