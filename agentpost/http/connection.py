@@ -5,14 +5,15 @@ here: one request, or one WebSocket.  Stock Hypercorn 0.18 on Trio must not face
 of these was reproduced and is tested in ``tests/http/test_connection.py``:
 
 * an error of one connection (a malformed chunk, octets after a WebSocket handshake) leaves its
-  nursery and ends the process.  Here a connection has its own cancel scope and ``except*`` logs;
+  nursery and ends the process.  Here frames are read only after the handshake, one task alone
+  ends the exchange, and what still goes wrong ends in the guard of :mod:`agentpost.net`;
 * a pipelined request blocks the reader, so that a disconnect is never noticed and the descriptor
   leaks.  Here reading goes on, bounded, and the peer's end is the connection's end;
 * a client that does not read holds a shielded send, and with it the shutdown, for ever.  Here
-  every send has a deadline, and cancelling a connection closes its socket under such a send;
-* Quart-Trio cancels the application when it tells it ``http.disconnect``, which Hypercorn does
-  in the middle of the last ``send()``: the connection is never closed.  Here what an application
-  sends is shielded, under a deadline, for every ASGI application alike.
+  nothing is shielded, and the stream gives up on a peer that does not read;
+* Quart-Trio cancels the application when it is told ``http.disconnect``, which Hypercorn does
+  within the last ``send()``, before it closes: the connection is never closed.  Here that last
+  step waits for nothing: the exchange is marked as over, and its owner closes or goes on.
 
 HTTP/2 is not offered: neither by upgrade, nor by prior knowledge.
 """
@@ -36,8 +37,7 @@ from hypercorn.protocol.ws_stream import WSStream
 from hypercorn.trio.task_group import TaskGroup
 from hypercorn.trio.tcp_server import TCPServer
 from hypercorn.trio.worker_context import WorkerContext
-from hypercorn.typing import AppWrapper, ASGIReceiveEvent, ASGISendEvent, ConnectionState
-from hypercorn.typing import Scope as AsgiScope
+from hypercorn.typing import AppWrapper, ConnectionState
 from wsproto.events import CloseConnection, Ping
 from wsproto.utilities import LocalProtocolError
 
@@ -110,30 +110,13 @@ def wants_websocket(head: Head) -> bool:
     )
 
 
-class _ShieldedTasks(TaskGroup):
-    """Runs the application so that what it sends is not cut off by its own cancellation."""
+class _Tasks(TaskGroup):
+    """The tasks of one exchange: the application's and those that assist it."""
 
     def end_within(self, seconds: float) -> None:
         """Cancel what still runs then: the application was told to end and may clean up."""
         assert self._nursery is not None
         self._nursery.cancel_scope.deadline = trio.current_time() + seconds
-
-    async def spawn_app(
-        self,
-        app: AppWrapper,
-        config: Config,
-        scope: AsgiScope,
-        send: Callable[[ASGISendEvent | None], Awaitable[None]],
-    ) -> Callable[[ASGIReceiveEvent], Awaitable[None]]:
-        async def shielded(message: ASGISendEvent | None) -> None:
-            # The deadline is the stream's, which gives up on a peer that does not read; and
-            # cancelling the whole connection closes the stream under the send.
-            with trio.CancelScope(shield=True):
-                await send(message)
-            # A generator that only ever sends would otherwise not notice its cancellation.
-            await trio.lowlevel.checkpoint_if_cancelled()
-
-        return await super().spawn_app(app, config, scope, shielded)
 
 
 class _Exchange(H11Protocol):
@@ -178,8 +161,8 @@ class _Exchange(H11Protocol):
                 return
 
     async def _refuse(self, status: int) -> None:
-        if self.connection.our_state in (h11.IDLE, h11.SEND_RESPONSE):
-            await self._send_error_response(status)
+        # Does nothing when an answer is under way already; that one stays incomplete.
+        await self._send_error_response(status)
         self._owner.finish(None)
 
     async def stream_send(self, event: StreamEvent) -> None:
@@ -249,16 +232,13 @@ class HandedOver(TCPServer):
 
     async def serve(self, received: bytes) -> bytes | None:
         """Run the exchange.  Returns: as :meth:`AsgiGate.exchange`."""
-        try:
-            with self._scope:
-                await self._run(received)
-        except* Exception:
-            self._rest = None
-            log.exception("a connection to the ASGI application failed")
+        with self._scope:
+            await self._run(received)
         return self._rest
 
     async def _run(self, received: bytes) -> None:
-        async with _ShieldedTasks() as tasks:
+        tasks = _Tasks()
+        async with tasks:
             self._exchange = _Exchange(
                 self,
                 self.app,
@@ -272,7 +252,6 @@ class HandedOver(TCPServer):
                 self.protocol_send,
             )
             self._tasks = tasks
-            self.assist(self._guard)
             self.assist(self._read, received)
             await self._over.wait()
             for scope in self._assistants:
@@ -289,14 +268,6 @@ class HandedOver(TCPServer):
                 await task(*arguments)
 
         self._tasks.spawn(scoped)
-
-    async def _guard(self) -> None:
-        """Closes the socket when the connection is cancelled, so that no shielded send holds it."""
-        try:
-            await trio.sleep_forever()
-        finally:
-            if not self._over.is_set():
-                self._connection.abort()
 
     async def _read(self, received: bytes) -> None:
         await self._exchange.handle(RawData(received))

@@ -6,6 +6,7 @@ so that the probe is known to see what it looks for.
 
 from __future__ import annotations
 
+import logging
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -65,6 +66,20 @@ def make_app() -> QuartTrio:
         await websocket.accept()
         while True:
             await websocket.send(await websocket.receive())
+
+    @app.route("/endless", methods=["POST"])
+    async def endless() -> Response:
+        async def make() -> AsyncIterator[bytes]:
+            yield b"begun"
+            await trio.sleep_forever()
+
+        return Response(make())
+
+    @app.websocket("/late")
+    async def late() -> None:
+        await trio.sleep(0.05)
+        await websocket.accept()
+        await websocket.send(await websocket.receive())
 
     @app.websocket("/refuse")
     async def refuse() -> tuple[str, int]:
@@ -296,6 +311,31 @@ async def test_a_websocket_echoes(serve: Any) -> None:
                 got += await stream.receive_some(4096)
 
 
+async def test_frames_that_come_too_early_wait_for_the_handshake(serve: Any) -> None:
+    async with ours(serve) as server:
+        got = await talk(server, WEBSOCKET % b"/late", masked(b"early"), patience=0.2)
+        assert got.index(b"101") < got.index(b"early")
+
+
+async def test_a_broken_request_does_not_complete_an_answer_under_way(serve: Any) -> None:
+    async with ours(serve) as server:
+        got = await talk(server, CHUNKED % b"/endless", b"ZZ\r\n", pause=0.05)
+        assert b"begun" in got
+        assert b"0\r\n\r\n" not in got
+
+
+async def test_an_application_that_does_not_end_is_ended(serve: Any) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "http":
+            await send({"type": "http.response.start", "status": 204, "headers": []})
+            await send({"type": "http.response.body", "body": b""})
+            await trio.sleep_forever()
+
+    async with serve(asgi=app, foreign=["/"]) as server:
+        got = await talk(server, GET % b"/" * 2, patience=0.7)
+        assert got.count(b"HTTP/1.1 204") == 2
+
+
 async def test_a_refused_handshake_is_answered(serve: Any) -> None:
     async with ours(serve) as server:
         assert b" 403 " in await talk(server, WEBSOCKET % b"/refuse")
@@ -354,7 +394,10 @@ def hostile_session(rng: random.Random) -> list[bytes]:
 
 
 @pytest.mark.parametrize("seed", range(3))
-async def test_no_octets_end_the_server_or_leak(serve: Any, seed: int) -> None:
+async def test_no_octets_end_the_server_or_leak(
+    serve: Any, seed: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
     rng = random.Random(seed)
     sessions = [hostile_session(rng) for _ in range(60)]
     async with ours(serve) as server:
@@ -370,3 +413,5 @@ async def test_no_octets_end_the_server_or_leak(serve: Any, seed: int) -> None:
         with trio.fail_after(2):
             while descriptors() > before:
                 await trio.sleep(0.01)
+    for record in caplog.records:
+        assert record.levelno < logging.WARNING, record.exc_text or record.getMessage()

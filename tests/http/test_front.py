@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import random
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -287,9 +289,11 @@ async def test_a_stream_ends_when_its_client_goes(serve: Any) -> None:
                 await trio.sleep(0.005)
 
 
-async def test_drain_lets_requests_finish_and_ends_idle_connections(serve: Any) -> None:
+async def test_drain_lets_requests_finish_and_ends_idle_connections(
+    serve: Any, shrink: Callable[..., HttpLimits]
+) -> None:
     async with (
-        serve(routes.endpoints) as server,
+        serve(routes.endpoints, limits=shrink(drain_s=4)) as server,
         await server.connect() as idle,
         await server.connect() as busy,
     ):
@@ -318,6 +322,42 @@ async def test_drain_is_over_although_a_client_does_not_read(serve: Any) -> None
             while server.server.floor.connections:
                 await trio.sleep(0.01)
         await stream.aclose()
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_no_octets_end_the_server(serve: Any, seed: int) -> None:
+    rng = random.Random(seed)
+    pieces = [
+        *(get("/fine"), get("/three"), get("/wait"), get("/none"), get("/fine", "Expect: x")),
+        *(post("/sum", b'{"numbers":[1]}'), post("/sum", b"{"), post("/octets", b"x" * 50)),
+        *(b"POST /sum HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n", b"5\r\nhello\r\n"),
+        *(b"0\r\n\r\n", b"\r\n", b"\n", b"\0", b"GET", b" HTTP/1.1\r\n"),
+    ]  # fmt: skip
+
+    async def session(octets: bytes) -> None:
+        async with await server.connect() as stream:
+            with trio.move_on_after(0.05), contextlib.suppress(trio.BrokenResourceError):
+                at = rng.randrange(len(octets) + 1)
+                await stream.send_all(octets[:at])
+                await trio.sleep(0.001)
+                await stream.send_all(octets[at:])
+                while await stream.receive_some(65536):
+                    pass
+
+    async with serve(routes.endpoints) as server:
+        async with trio.open_nursery() as nursery:
+            for _ in range(60):
+                octets = b"".join(rng.choice(pieces) for _ in range(rng.randrange(1, 5)))
+                at = rng.randrange(len(octets) + 1)
+                if rng.random() < 0.5:
+                    octets = octets[:at] + rng.randbytes(2) + octets[at + rng.randrange(3) :]
+                nursery.start_soon(session, octets)
+        with trio.fail_after(3):
+            while server.server.floor.connections:
+                await trio.sleep(0.005)
+        assert b"200 OK" in await server.ask(get("/fine", CLOSE))
+        assert server.server.floor.requests == 0
+        assert server.server.floor.budget.free == server.server.floor.limits.max_buffered_octets
 
 
 async def test_budget_is_first_come_first_served() -> None:
