@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 
 import trio
 
+from agentpost.errors import Overloaded
+
 
 @dataclass(slots=True)
 class _Waiter:
@@ -31,13 +33,22 @@ class ByteBudget:
         """Octets taken now."""
         return self._whole - self._free
 
-    async def reserve(self, octets: int) -> bool:
-        """Wait until ``octets`` are free and take them; False when they never can be."""
-        if octets > self._whole:
+    def try_acquire(self, octets: int) -> bool:
+        """Take ``octets`` if that is possible without waiting and without overtaking others."""
+        if self._waiting or octets > self._free:
             return False
-        if not self._waiting and octets <= self._free:
-            self._free -= octets
-            return True
+        self._free -= octets
+        return True
+
+    async def acquire(self, octets: int) -> None:
+        """Take ``octets``, waiting until they are free; nothing is taken when cancelled.
+
+        Raises: Overloaded when they could never be free.
+        """
+        if octets > self._whole:
+            raise Overloaded("This is more than the server can hold at once.")
+        if self.try_acquire(octets):
+            return
         waiter = _Waiter(octets)
         self._waiting.append(waiter)
         try:
@@ -49,7 +60,6 @@ class ByteBudget:
                 self._waiting.remove(waiter)
                 self._serve()
             raise
-        return True
 
     def release(self, octets: int) -> None:
         """Give octets back."""

@@ -426,6 +426,8 @@ class ImapLimits:
     """Between signs of life during IDLE, for NAT tables that forget quiet connections."""
     literal_s: float = 300.0
     """A literal under way must make progress within this time (I01.23 of the attack list)."""
+    reservation_s: float = 20.0
+    """How long ``+`` waits for memory before NO."""
     connections_per_inbox: int = 100
     """Logged-in connections of one inbox, unless its settings say otherwise (R131)."""
     commands_per_minute: int = 60_000

@@ -10,8 +10,7 @@ from __future__ import annotations
 import logging
 import os
 import socket
-from collections.abc import Mapping
-from functools import partial
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
 import trio
@@ -20,7 +19,10 @@ from agentpost.budget import ByteBudget
 from agentpost.config import Config
 from agentpost.control.line import Line
 from agentpost.events.bus import CHANNEL, Bus
-from agentpost.limits import MessageLimits
+from agentpost.imap.desk import ImapDesk
+from agentpost.imap.server import ImapServer
+from agentpost.limits import ImapLimits, MessageLimits
+from agentpost.mail.appending import Appending
 from agentpost.mail.submission import Submission, SubmissionSettings
 from agentpost.net import NetLimits, PlainStream, ServerTls, Stream, Tally, serve_listener, starttls
 from agentpost.smtp.desk import Terms
@@ -28,6 +30,8 @@ from agentpost.smtp.server import SubmissionServer
 from agentpost.store.opening import Store, open_store
 from agentpost.store.pool import Connection
 from agentpost.store.settings import store_settings
+
+Handler = Callable[[Stream], Awaitable[None]]
 
 log = logging.getLogger("agentpost.serve")
 
@@ -80,6 +84,7 @@ class _Worker:
         submission = self._submission(store)
         async with trio.open_nursery() as serving:
             self._start_submission(serving, submission)
+            self._start_imap(serving, store)
             await self._line.ready()
             log.info("serving", extra={"services": sorted(self._sockets)})
             await self._stopping.wait()
@@ -112,18 +117,27 @@ class _Worker:
         server = SubmissionServer(terms, submission, self._budget, secure)
         for name, tls in (("smtps", self._tls), ("submission", None)):
             if name in self._sockets:
-                serving.start_soon(
-                    partial(
-                        serve_listener,
-                        self._sockets[name],
-                        server.serve,
-                        stopping=self._stopping,
-                        tally=self._tally,
-                        limits=limits,
-                        tls=tls,
-                    )
-                )
+                serving.start_soon(self._listen, name, server.serve, tls)
         serving.start_soon(server.drain_when, self._stopping)
+
+    def _start_imap(self, serving: trio.Nursery, store: Store) -> None:
+        limits = ImapLimits(connections_per_inbox=self._settings.imap_connections_per_inbox)
+        appending = Appending(store.messages, store.mailboxes, self._messages)
+        desk = ImapDesk(store, self._bus, appending, self._budget, limits, self._messages)
+        server = ImapServer(desk)
+        if "imaps" in self._sockets:
+            serving.start_soon(self._listen, "imaps", server.serve, self._tls)
+        serving.start_soon(server.drain_when, self._stopping)
+
+    async def _listen(self, name: str, handler: Handler, tls: ServerTls | None) -> None:
+        await serve_listener(
+            self._sockets[name],
+            handler,
+            stopping=self._stopping,
+            tally=self._tally,
+            limits=self._net_limits(),
+            tls=tls,
+        )
 
     def _net_limits(self) -> NetLimits:
         return NetLimits(

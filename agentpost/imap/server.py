@@ -131,10 +131,9 @@ class _Connection:
             self._framer.refuse()
             session.say(response.bad(event.tag, "This command is not possible now."))
             return
-        granted = False
-        with trio.move_on_after(self._desk.limits.command_before_login_s):
-            granted = await self._desk.budget.reserve(event.size)
-        if not granted:
+        with trio.move_on_after(self._desk.limits.reservation_s) as waiting:
+            await self._desk.budget.acquire(event.size)
+        if waiting.cancelled_caught:
             self._framer.refuse()
             tag = event.tag or b"*"
             session.say(response.no(tag, "The server has no room now.", "UNAVAILABLE"))

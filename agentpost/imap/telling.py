@@ -68,15 +68,8 @@ def flag_lines(
 ) -> bytes:
     """FETCH responses with the present flags of messages at ``rows`` of the view's snapshot."""
     snapshot = state.view.snapshot
-    if isinstance(rows, range) and rows.step == 1:
-        part = slice(rows.start, rows.stop)
-        flags, keywords = snapshot.flags[part], snapshot.keywords[part]
-        modseqs: Sequence[int] | None = snapshot.modseqs[part]
-    else:
-        flags, keywords, modseqs = (
-            [column[row] for row in rows]
-            for column in (snapshot.flags, snapshot.keywords, snapshot.modseqs)
-        )
+    columns = (snapshot.flags, snapshot.keywords, snapshot.modseqs)
+    flags, keywords, modseqs = (_at(column, rows) for column in columns)
     return response.render_flags_lines(
         numbers,
         uids,
@@ -87,3 +80,9 @@ def flag_lines(
         modseqs=modseqs if state.condstore else None,
         recent=() if state.rev2 else state.view.recent,
     )
+
+
+def _at(column: Sequence[int], rows: Sequence[int]) -> Sequence[int]:
+    if isinstance(rows, range) and rows.step == 1:
+        return column[rows.start : rows.stop]
+    return [column[row] for row in rows]

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from agentpost.errors import Forbidden, MailboxNotFound, NotFound
-from agentpost.ids import MailboxId, MessageId, ThreadId
+from agentpost.ids import MailboxId, MessageId, ModSeq, ThreadId
 from agentpost.model.actor import Actor, Scope
 from agentpost.model.mailbox import Flag, Placed
 from agentpost.model.message import (
@@ -243,7 +243,7 @@ class Messages:
             tuple(kinds["created"]),
             tuple(kinds["updated"]),
             tuple(kinds["destroyed"]),
-            modseq,
+            ModSeq(modseq),
             more,
         )
 

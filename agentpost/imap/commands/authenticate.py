@@ -53,10 +53,10 @@ async def run(session: Session, command: Authenticate, tag: bytes, by_uid: bool)
         encoded = line.text
     try:
         message = base64.b64decode(b"" if encoded == b"=" else encoded, validate=True)
-        username, password = sasl.plain(message)
-    except (binascii.Error, ValueError):
+        login = sasl.plain(message)
+    except binascii.Error:
         raise AuthenticationFailed("The message of PLAIN is malformed.") from None
-    return await enter(session, username.encode(), password.encode())
+    return await enter(session, login.username.encode(), login.password.encode())
 
 
 COMMAND = Command(b"AUTHENTICATE", Connected, parse, run, only_before_login=True)
