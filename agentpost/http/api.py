@@ -181,7 +181,7 @@ class _Exchange:
         try:
             if secret is None:
                 raise AuthenticationFailed
-            actor = await self.api.services.authenticator.authenticate(secret)
+            actor = await self.api.services.authenticator.by_key(secret, peer=self.peer.address)
         except Problem as problem:
             if problem.column.http in (401, 403):
                 self.allowance = governor.take_stranger(self.peer.network)

@@ -53,7 +53,7 @@ def make_asgi(
         if secret is None:
             await websocket.close(*UNAUTHENTICATED)
             return
-        credential = Credential(services.authenticator, secret)
+        credential = Credential(services.authenticator, secret, _peer())
         await converse(_QuartSocket(), credential, source, waiter, services.stopping, limits)
 
     for number, path in enumerate(SOCKET_PATHS):
@@ -78,6 +78,11 @@ def socket_secret(
         if offered.startswith(_BEARER):
             return offered.removeprefix(_BEARER), chosen
     return token or None, chosen
+
+
+def _peer() -> str | None:
+    client = websocket.scope.get("client")
+    return None if client is None else str(client[0])
 
 
 async def _upgrade_required() -> tuple[dict[str, Any], int, dict[str, str]]:

@@ -87,9 +87,10 @@ class Revoked(Exception):
 class Credential:
     """The key a lasting connection was opened with, asked after again and again."""
 
-    def __init__(self, authenticator: Authenticator, secret: str) -> None:
+    def __init__(self, authenticator: Authenticator, secret: str, peer: str | None) -> None:
         self._authenticator = authenticator
         self._secret = secret
+        self._peer = peer
 
     async def actor(self) -> Actor:
         """The actor as of now.
@@ -97,7 +98,7 @@ class Credential:
         Raises: Revoked when the key was revoked or has expired meanwhile.
         """
         try:
-            return await self._authenticator.authenticate(self._secret)
+            return await self._authenticator.by_key(self._secret, peer=self._peer)
         except Problem as problem:
             if problem.column.http in (401, 403):
                 raise Revoked from None

@@ -18,8 +18,8 @@ class Authenticator(Protocol):
     its worker; a revocation must empty that cache promptly, because nothing here remembers.
     """
 
-    async def authenticate(self, secret: str) -> Actor:
-        """The actor that the secret belongs to.
+    async def by_key(self, secret: str, *, peer: str | None, source: str = "rest") -> Actor:
+        """The actor that the key belongs to, when it may be used from the address ``peer``.
 
         Raises: AuthenticationFailed, Expired, RateLimited, Overloaded.
         """

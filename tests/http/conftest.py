@@ -34,7 +34,7 @@ class Keys:
 
     actors: dict[str, Actor] = field(default_factory=lambda: {KEY: ACTOR})
 
-    async def authenticate(self, secret: str) -> Actor:
+    async def by_key(self, secret: str, *, peer: str | None, source: str = "rest") -> Actor:
         await trio.lowlevel.checkpoint()
         actor = self.actors.get(secret)
         if actor is None:

@@ -107,7 +107,7 @@ class Keys:
     def __init__(self) -> None:
         self.actor = READER
 
-    async def authenticate(self, secret: str) -> Actor:
+    async def by_key(self, secret: str, *, peer: str | None, source: str = "rest") -> Actor:
         if secret != KEY:
             raise TABLE["unauthenticated"]
         return self.actor

@@ -71,7 +71,7 @@ async def update_thing(request: Request[NewThing, None]) -> Response:
 
 
 class NoKeys:
-    async def authenticate(self, secret: str) -> Actor:
+    async def by_key(self, secret: str, *, peer: str | None, source: str = "rest") -> Actor:
         raise TABLE["unauthenticated"]
 
 

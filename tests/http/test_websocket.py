@@ -111,7 +111,7 @@ class Keys:
     def __init__(self) -> None:
         self.actor: Actor | None = ACTOR
 
-    async def authenticate(self, secret: str) -> Actor:
+    async def by_key(self, secret: str, *, peer: str | None, source: str = "rest") -> Actor:
         if secret != "ap_sk_x" or self.actor is None:
             raise AuthenticationFailed
         return self.actor
@@ -175,7 +175,7 @@ class Scene:
 async def scene(secret: str = "ap_sk_x", actor: Actor | None = ACTOR) -> AsyncIterator[Scene]:
     made = Scene(Client(), Log(), Keys(), trio.Event())
     made.keys.actor = actor
-    credential = Credential(made.keys, secret)
+    credential = Credential(made.keys, secret, None)
 
     async def run() -> None:
         await converse(made.client, credential, made.log, Mail(), made.stopping, LIMITS)
