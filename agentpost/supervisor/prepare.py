@@ -64,7 +64,7 @@ async def _prepare(settings: Config) -> Prepared:
         first = await bootstrap(database, settings.bootstrap_key)
     finally:
         await database.aclose()
-    return Prepared(certificate=certificate, api_key=first)
+    return Prepared(certificate=certificate, api_key=None if first is None else first.secret)
 
 
 def ensure_certificate(settings: Config) -> tuple[str, str]:
