@@ -11,8 +11,6 @@ from dataclasses import dataclass, field
 
 import trio
 
-from agentpost.errors import Overloaded
-
 
 @dataclass(slots=True)
 class _Waiter:
@@ -43,10 +41,10 @@ class ByteBudget:
     async def acquire(self, octets: int) -> None:
         """Take ``octets``, waiting until they are free; nothing is taken when cancelled.
 
-        Raises: Overloaded when they could never be free.
+        Raises: ValueError when they could never be free.
         """
         if octets > self._whole:
-            raise Overloaded("This is more than the server can hold at once.")
+            raise ValueError(f"{octets} octets never fit into {self._whole}")
         if self.try_acquire(octets):
             return
         waiter = _Waiter(octets)

@@ -55,7 +55,7 @@ class _Worker:
         self._stopping = trio.Event()
         self._tls = ServerTls(_certificate(settings)[0], _certificate(settings)[1])
         self._bus = Bus()
-        self._budget = ByteBudget(_BUDGET_OCTETS)
+        self._budget = ByteBudget(max(_BUDGET_OCTETS, 4 * settings.max_message_octets))
         self._tally = Tally(self._net_limits())
         self._messages = MessageLimits(max_octets=settings.max_message_octets)
 
