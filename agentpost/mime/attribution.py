@@ -40,7 +40,7 @@ _OPENER = re.compile(
 # The verb, anywhere before the final colon.
 _VERB = re.compile(
     r"(?<!\w)(?:"
-    r"wrote|writes|said|"
+    r"wrote|writes|said|quoting|zitat von|citando|"
     r"schrieb|schreibt|geschrieben|"
     r"a écrit|écrivait|écrit|a ecrit|"
     r"escribió|escribio|escribiste|"

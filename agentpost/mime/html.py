@@ -96,6 +96,7 @@ class _Page:
         self._lines: list[str] = []
         self._line: list[str] = []
         self._gap = False
+        self._last = 0
 
     def write(self, text: str) -> None:
         """Adds ``text`` to the present line; a space at its beginning would be lost anyway."""
@@ -121,7 +122,8 @@ class _Page:
         if self._gap:
             self._gap = False
             if self._lines and self._lines[-1].strip("> "):
-                self._lines.append(prefix)
+                self._lines.append(">" * min(self.quotes, self._last))
+        self._last = self.quotes
         line = f"{prefix} {text}" if prefix and text else prefix + text
         if text or not self._lines or self._lines[-1] != line:
             self._lines.append(line)

@@ -18,8 +18,9 @@ from typing import NamedTuple
 
 MAX_DEPTH = 200
 """Elements inside one another that are kept; newsletters reach about 100."""
-MAX_TAGS = 50_000
-"""Tags of one document that are kept; after them only its text.  Long newsletters have 5,000."""
+MAX_TOKENS = 100_000
+"""Tags and texts of a document that are kept as they are; of what follows only the text is.
+Long newsletters have 10,000."""
 MAX_ATTRIBUTES = 64
 """Attributes of one element that are looked at; mail programs write under 20."""
 
@@ -182,7 +183,8 @@ class _Writer:
     def __init__(self, tags: frozenset[str], attributes: dict[str, frozenset[str]]) -> None:
         self.pieces: list[str] = []
         self._tags = tags
-        self._attributes = attributes
+        common = attributes.get("*", frozenset())
+        self._attributes = {tag: attributes.get(tag, common) | common for tag in tags}
         self._stack: list[str] = []
         self._open: dict[str, int] = {}
 
@@ -197,11 +199,14 @@ class _Writer:
                 return
             self._stack.append(name)
             self._open[name] = self._open.get(name, 0) + 1
-        allowed = self._attributes.get(name, frozenset()) | self._attributes["*"]
-        kept = "".join(
-            f' {key}="{escape(value)}"' for key, value in attributes.items() if key in allowed
-        )
-        self.pieces.append(f"<{name}{kept}>")
+        if attributes:
+            allowed = self._attributes[name]
+            kept = "".join(
+                f' {key}="{escape(value)}"' for key, value in attributes.items() if key in allowed
+            )
+            self.pieces.append(f"<{name}{kept}>")
+        else:
+            self.pieces.append(f"<{name}>")
 
     def end(self, name: str) -> None:
         """Closes the nearest element of this name unless a table stands between."""
@@ -254,30 +259,40 @@ def rewritten(
     texts.  Linear in the length when both are.
     """
     writer = _Writer(tags, attributes)
-    skipped, depth = "", 0
-    room = MAX_TAGS
-    for token in tokens(html):
+    kept = _unskipped(html, rule, before_skip or _nothing, writer.pieces)
+    for count, token in enumerate(kept):
         if isinstance(token, Text):
-            if not depth:
-                writer.pieces.append(escape(token.text, quote=False))
+            writer.pieces.append(escape(token.text, quote=False))
+        elif count > MAX_TOKENS:
             continue
-        room -= 1
-        if isinstance(token, End):
-            if depth:
-                depth -= token.name == skipped
-            elif room > 0:
-                writer.end(token.name)
-        elif depth:
-            depth += token.name == skipped
-        elif room > 0:
-            values = token.attributes() if token.source else {}
-            verdict = rule(token.name, values)
-            if verdict is Verdict.KEEP:
-                writer.start(token.name, values)
-            elif verdict is Verdict.STOP:
-                break
-            elif token.name not in VOID:
-                skipped, depth = token.name, 1
-                if before_skip is not None:
-                    before_skip(writer.pieces)
+        elif isinstance(token, End):
+            writer.end(token.name)
+        else:
+            writer.start(token.name, token.attributes() if token.source else {})
     return writer.finish()
+
+
+def _nothing(_pieces: list[str]) -> None:
+    """Leaves what was emitted as it is."""
+
+
+def _unskipped(
+    html: str, rule: Rule, before_skip: Callable[[list[str]], None], pieces: list[str]
+) -> Iterator[Token]:
+    """The tokens that ``rule`` keeps, up to where it stops."""
+    skipped, depth = "", 0
+    for token in tokens(html):
+        if depth:
+            if not isinstance(token, Text) and token.name == skipped:
+                depth += 1 if isinstance(token, Start) else -1
+        elif isinstance(token, Start):
+            verdict = rule(token.name, token.attributes() if token.source else {})
+            if verdict is Verdict.STOP:
+                return
+            if verdict is Verdict.KEEP:
+                yield token
+            elif token.name not in VOID:
+                before_skip(pieces)
+                skipped, depth = token.name, 1
+        else:
+            yield token

@@ -264,13 +264,18 @@ def extracted_html(html: str) -> str:
     kept = rewritten(
         html, display.TAGS, display.ATTRIBUTES, _quotation, before_skip=_without_attribution
     )
-    if not display.text_from_html(kept, links=False).strip() and "<img" not in kept:
-        stops = rewritten(html, display.TAGS, display.ATTRIBUTES, _marked_quotation)
-        if display.text_from_html(stops, links=False).strip():
-            # Only Outlook's ruled header stands there: a forward without a word of one's own.
-            return display.clean_fragment(stops)
-        return ""
-    return display.clean_fragment(kept)
+    if not _shows_anything(kept):
+        # Outlook puts the same ruled header over a forward without a word of one's own.
+        kept = rewritten(html, display.TAGS, display.ATTRIBUTES, _marked_quotation)
+    return display.clean_fragment(kept) if _shows_anything(kept) else ""
+
+
+_TAG = re.compile(r"<(?!img)[^>]*>")
+
+
+def _shows_anything(fragment: str) -> bool:
+    """Whether rewritten HTML holds more than tags and spaces."""
+    return bool(_TAG.sub("", fragment).replace("&nbsp;", "").strip())
 
 
 _BLOCK_TAG = re.compile(r"</?(?:div|p|td|tr|table|li|ul|ol|blockquote|h[1-6]|hr)\b")
