@@ -1,0 +1,124 @@
+"""The audit log: who did what to which resource, written in the transaction that does it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from agentpost.ids import EnvironmentId, OrganizationId
+from agentpost.model.actor import Actor, Scope
+from agentpost.model.page import Page, PageRequest
+from agentpost.store.narrowing import Narrowing
+from agentpost.store.pool import Connection, Row
+from agentpost.store.store import Door
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEntry:
+    """One line of the audit log; ``detail`` never holds a secret."""
+
+    id: int
+    organization: OrganizationId
+    environment: EnvironmentId | None
+    actor: str
+    action: str
+    resource: str | None
+    detail: dict[str, Any]
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class AuditFilter:
+    """What a list of the audit log is narrowed to; every given condition must hold."""
+
+    actor: str | None = None
+    action: str | None = None
+    resource: str | None = None
+    after: datetime | None = None
+    before: datetime | None = None
+
+
+class Audit:
+    """Reading the audit log."""
+
+    def __init__(self, door: Door) -> None:
+        self._door = door
+
+    async def page(self, actor: Actor, wanted: AuditFilter, page: PageRequest) -> Page[AuditEntry]:
+        """Entries that fit the filter, newest first unless asked otherwise.
+
+        A key that is bound to environments sees what happened in them.
+        """
+        query = _narrowed(actor, wanted, page)
+
+        async def read(connection: Connection, _: Scope) -> list[Row]:
+            return await connection.rows(
+                "SELECT * FROM audit a"
+                f" WHERE {query.condition} ORDER BY a.id {query.direction} LIMIT {query.limit}",
+                *query.arguments,
+            )
+
+        found = await self._door.read(actor, "audit:read", None, read)
+        entries = tuple(_entry(row) for row in found[: page.limit])
+        more = len(found) > page.limit
+        return Page(entries, (str(entries[-1].id),) if more else None)
+
+
+async def append(
+    connection: Connection,
+    actor: Actor,
+    where: Scope,
+    action: str,
+    resource: str | None,
+    detail: dict[str, Any] | None = None,
+) -> None:
+    """Write a line in the running transaction: ``actor`` did ``action`` to ``resource``."""
+    await connection.execute(
+        "INSERT INTO audit (organization_id, environment_id, actor, action, resource, detail)"
+        " VALUES ($1, $2, $3, $4, $5, $6)",
+        where.organization,
+        where.environment,
+        actor.credential,
+        action,
+        resource,
+        msgspec.json.encode(detail or {}).decode(),
+    )
+
+
+def _narrowed(actor: Actor, wanted: AuditFilter, page: PageRequest) -> Narrowing:
+    query = Narrowing(page.limit + 1, "DESC" if page.descending else "ASC")
+    if not actor.system:
+        query.add("a.organization_id = {0}", actor.organization)
+    if actor.environments is not None:
+        query.add("a.environment_id = ANY ({0})", sorted(actor.environments))
+    if actor.inboxes is not None:
+        query.add("a.resource = ANY ({0})", sorted(actor.inboxes))
+    if page.position is not None:
+        comparison = "<" if page.descending else ">"
+        query.add(f"a.id {comparison} {{0}}::text::bigint", page.position[0])
+    for column in ("actor", "action", "resource"):
+        value: str | None = getattr(wanted, column)
+        if value is not None:
+            query.add(f"a.{column} = {{0}}", value)
+    if wanted.after is not None:
+        query.add("a.created_at > {0}", wanted.after)
+    if wanted.before is not None:
+        query.add("a.created_at < {0}", wanted.before)
+    return query
+
+
+def _entry(row: Row) -> AuditEntry:
+    environment = row["environment_id"]
+    return AuditEntry(
+        id=row["id"],
+        organization=OrganizationId(row["organization_id"]),
+        environment=None if environment is None else EnvironmentId(environment),
+        actor=row["actor"],
+        action=row["action"],
+        resource=row["resource"],
+        detail=msgspec.json.decode(row["detail"]),
+        created_at=row["created_at"],
+    )

@@ -1,0 +1,86 @@
+"""Which inbox an address belongs to: asked for every recipient, so remembered for seconds."""
+
+from __future__ import annotations
+
+import msgspec
+
+from agentpost.auth.addresses import is_ours, split_tag
+from agentpost.ids import EnvironmentId, InboxId, OrganizationId
+from agentpost.limits import IdentityLimits
+from agentpost.model.actor import Scope, system_actor
+from agentpost.model.inbox import LocalAddress
+from agentpost.store.fresh import Fresh
+from agentpost.store.pool import Connection, Row
+from agentpost.store.store import Door
+
+LOCAL_COLUMNS = (
+    "id, organization_id, environment_id, address, display_name, send_paused,"
+    " deleted_at IS NOT NULL AS deleted, settings"
+)
+
+
+class Directory:
+    """Addresses that live here, looked up on the server's own behalf.
+
+    Unknown addresses are asked for each time, so that a new inbox receives at once.
+    """
+
+    def __init__(self, door: Door, limits: IdentityLimits | None = None) -> None:
+        limits = limits or IdentityLimits()
+        self._door = door
+        self._known: Fresh[str, LocalAddress] = Fresh(limits.cached_s, limits.cached_entries)
+
+    async def resolve(self, address: str) -> LocalAddress | None:
+        """The inbox that receives for ``address``, deleted ones too; None when there is none.
+
+        ``user+tag@domain`` is received by ``user@domain``.
+        """
+        base, _ = split_tag(address)
+        if not is_ours(base):
+            return None
+        return await self._find(base, "address")
+
+    async def by_id(self, inbox: InboxId) -> LocalAddress | None:
+        """The inbox with this id, deleted ones too; None when there is none."""
+        return await self._find(inbox, "id")
+
+    def forget(self, name: str) -> None:
+        """Ask again for this inbox, named by its id or its address."""
+        self._known.forget(name)
+
+    def forget_all(self) -> None:
+        """Ask again for every address: something may have changed unheard."""
+        self._known.clear()
+
+    async def _find(self, value: str, column: str) -> LocalAddress | None:
+        known = self._known.get(value)
+        if known is not None:
+            return known
+        generation = self._known.generation
+
+        async def read(connection: Connection, _: Scope) -> Row | None:
+            return await connection.row(
+                f"SELECT {LOCAL_COLUMNS} FROM inboxes WHERE {column} = $1", value
+            )
+
+        row = await self._door.read(system_actor(), None, None, read)
+        if row is None:
+            return None
+        found = local_address(row)
+        self._known.put(value, found, (found.inbox, found.address), generation)
+        return found
+
+
+def local_address(row: Row) -> LocalAddress:
+    """A row of ``LOCAL_COLUMNS`` as a value."""
+    settings = msgspec.json.decode(row["settings"])
+    return LocalAddress(
+        inbox=InboxId(row["id"]),
+        organization=OrganizationId(row["organization_id"]),
+        environment=EnvironmentId(row["environment_id"]),
+        address=row["address"],
+        display_name=row["display_name"],
+        deleted=row["deleted"],
+        send_paused=row["send_paused"],
+        max_imap_connections=settings.get("max_imap_connections"),
+    )
