@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import IntFlag
@@ -140,18 +141,50 @@ class Copied:
     destination: tuple[int, ...]
 
 
+HEAD_OCTETS = 16 * 1024
+"""How much of a message ``Wanted.head`` reads: nearly every header section fits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which columns of ``Rendered`` are to be read; ``head`` is the beginning of the octets."""
+
+    ids: bool = False
+    envelope: bool = False
+    body: bool = False
+    bodystructure: bool = False
+    preview: bool = False
+    parts: bool = False
+    head: bool = False
+    octets: bool = False
+
+    @property
+    def anything(self) -> bool:
+        """Whether the database has to be asked at all."""
+        return self != _NOTHING
+
+
+_NOTHING = Wanted()
+
+
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """What FETCH needs of one placement beyond its snapshot row."""
+    """What FETCH needs of placements beyond the index: parallel columns in uid order.
 
-    uid: int
-    message: MessageId
-    thread: ThreadId
-    envelope: bytes | None
-    body: bytes | None
-    bodystructure: bytes | None
-    parts: bytes | None
-    octets: bytes | None
+    Columns that were not asked for are empty.  ``heads`` are the first ``HEAD_OCTETS`` of the
+    messages, ``parts`` packed part trees (``mime.scan.unpack``).
+    """
+
+    uids: Sequence[int] = ()
+    messages: Sequence[MessageId] = ()
+    threads: Sequence[ThreadId] = ()
+    envelopes: Sequence[bytes] = ()
+    bodies: Sequence[bytes] = ()
+    bodystructures: Sequence[bytes] = ()
+    previews: Sequence[str] = ()
+    parts: Sequence[bytes] = ()
+    heads: Sequence[bytes] = ()
+    octets: Sequence[bytes] = ()
 
 
 @dataclass(frozen=True, slots=True)

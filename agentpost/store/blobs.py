@@ -27,9 +27,9 @@ class DiskBlobs:
         await trio.to_thread.run_sync(self._write, location, octets)
         return location
 
-    async def get(self, location: str) -> bytes:
-        """The octets at ``location``.  Raises OSError when they are gone."""
-        return await trio.to_thread.run_sync((self._root / location).read_bytes)
+    async def get(self, location: str, most: int | None = None) -> bytes:
+        """The octets at ``location``, at most the first ``most``.  Raises OSError when gone."""
+        return await trio.to_thread.run_sync(self._read, location, most)
 
     async def remove(self, location: str) -> None:
         """Forget the octets at ``location``; nothing happens when they are gone already."""
@@ -45,6 +45,10 @@ class DiskBlobs:
             for path in self._root.glob("*/blob_*")
             if path.stat().st_mtime < limit.timestamp()
         ]
+
+    def _read(self, location: str, most: int | None) -> bytes:
+        with (self._root / location).open("rb") as file:
+            return file.read() if most is None else file.read(most)
 
     def _write(self, location: str, octets: bytes) -> None:
         path = self._root / location

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
+from typing import Any
 
 from agentpost.errors import (
     AlreadyExists,
@@ -17,9 +19,10 @@ from agentpost.errors import (
     Limit,
     MailboxNotFound,
 )
-from agentpost.ids import InboxId, MailboxId, MessageId, ModSeq, OrganizationId, ThreadId, Uid
+from agentpost.ids import InboxId, MailboxId, ModSeq, OrganizationId, Uid
 from agentpost.model.actor import Actor, Scope
 from agentpost.model.mailbox import (
+    HEAD_OCTETS,
     ROLE_NAMES,
     Copied,
     Flag,
@@ -28,6 +31,7 @@ from agentpost.model.mailbox import (
     MailboxStatus,
     Rendered,
     Role,
+    Wanted,
 )
 from agentpost.store.blobs import DiskBlobs
 from agentpost.store.pool import Connection, Duplicate, Refused, Row
@@ -387,57 +391,30 @@ class Mailboxes:
         where: Scope,
         mailbox: MailboxId,
         uids: Sequence[int],
-        *,
-        envelope: bool = False,
-        body: bool = False,
-        bodystructure: bool = False,
-        parts: bool = False,
-        octets: bool = False,
-    ) -> tuple[Rendered, ...]:
-        """What FETCH asks of these placements beyond the index, in uid order.
+        wanted: Wanted,
+    ) -> Rendered:
+        """What FETCH asks of these placements beyond the index.
 
-        Placements that are gone are left out.  Only the columns asked for are read.
+        Placements that are gone are left out.
         """
-        wanted = {
-            "m.envelope": envelope,
-            "m.body": body,
-            "m.bodystructure": bodystructure,
-            "m.parts": parts,
-            "x.octets": octets,
-            "x.location": octets,
-        }
-        columns = ", ".join(
-            column if asked else f"NULL::bytea AS {column[2:]}" for column, asked in wanted.items()
-        )
-        joined = "JOIN blobs x ON x.id = m.blob_id" if octets else ""
-        sql = (
-            f"SELECT p.uid, p.message_id, m.thread_id, {columns} FROM placements p"
-            f" JOIN messages m ON m.id = p.message_id {joined}"
-            " WHERE p.mailbox_id = $1 AND p.inbox_id = $2 AND p.uid = ANY ($3) ORDER BY p.uid"
-        )
+        fields, sql = _rendering(wanted)
 
         async def read(connection: Connection, _: Scope) -> list[Row]:
             return await connection.rows(sql, mailbox, where.inbox, uids)
 
         rows = await self._door.read(actor, "messages:read", where, read)
-        found = []
-        for row in rows:
-            content = row[7]
-            if octets and content is None:
-                content = await self._blobs.get(row[8])
-            found.append(
-                Rendered(
-                    row[0],
-                    MessageId(row[1]),
-                    ThreadId(row[2]),
-                    row[3],
-                    row[4],
-                    row[5],
-                    row[6],
-                    content,
-                )
-            )
-        return tuple(found)
+        if not rows:
+            return Rendered()
+        columns: dict[str, Any] = dict(zip(fields, zip(*rows, strict=True), strict=False))
+        if wanted.octets or wanted.head:
+            name = "octets" if wanted.octets else "heads"
+            if None in columns[name]:
+                most = None if wanted.octets else HEAD_OCTETS
+                columns[name] = [
+                    await self._blobs.get(row[-1], most) if octets is None else octets
+                    for octets, row in zip(columns[name], rows, strict=True)
+                ]
+        return Rendered(**columns)
 
     async def _check_keywords(
         self, connection: Connection, mailbox: MailboxId, change: FlagChange
@@ -463,6 +440,36 @@ class Mailboxes:
             if error.code == "no_destination":
                 raise DestinationNotFound from None
             raise MailboxNotFound from None
+
+
+@cache
+def _rendering(wanted: Wanted) -> tuple[tuple[str, ...], str]:
+    """The fields of ``Rendered`` that are wanted, and the statement that reads them.
+
+    Behind them comes the location of octets that are kept apart, where octets are wanted.
+    """
+    asked = {
+        "uids": ("p.uid", True),
+        "messages": ("p.message_id", wanted.ids),
+        "threads": ("m.thread_id", wanted.ids),
+        "envelopes": ("m.envelope", wanted.envelope),
+        "bodies": ("m.body", wanted.body),
+        "bodystructures": ("m.bodystructure", wanted.bodystructure),
+        "previews": ("m.preview", wanted.preview),
+        "parts": ("m.parts", wanted.parts),
+        "heads": (f"substring(x.octets, 1, {HEAD_OCTETS})", wanted.head),
+        "octets": ("x.octets", wanted.octets),
+    }
+    fields = tuple(name for name, (_, wants) in asked.items() if wants)
+    columns = [asked[name][0] for name in fields]
+    joined = "JOIN messages m ON m.id = p.message_id"
+    if wanted.octets or wanted.head:
+        joined += " JOIN blobs x ON x.id = m.blob_id"
+        columns.append("x.location")
+    return fields, (
+        f"SELECT {', '.join(columns)} FROM placements p {joined}"
+        " WHERE p.mailbox_id = $1 AND p.inbox_id = $2 AND p.uid = ANY ($3) ORDER BY p.uid"
+    )
 
 
 _STATUS = f"""

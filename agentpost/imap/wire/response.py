@@ -309,7 +309,7 @@ def render_flags_lines(
     The part of a line behind its numbers is one of few texts, made once for each combination of
     flags and keywords; the part before them is kept for small sequence numbers.
     """
-    bits = _with_recent(uids, flag_bits, recent) if recent else flag_bits
+    bits = with_recent(uids, flag_bits, recent) if recent else flag_bits
     tails, keys = _tails(bits, keyword_ids, keyword_sets, " " if uid else "", modseqs is not None)
     if modseqs is not None:
         pairs = zip(map(tails.__getitem__, keys), modseqs, strict=True)
@@ -334,9 +334,10 @@ def render_flags_lines(
     return "".join(lines).encode("ascii")
 
 
-def _with_recent(
+def with_recent(
     uids: Sequence[int], flag_bits: Sequence[int], ranges: Sequence[range]
 ) -> array[int]:
+    """``flag_bits`` with ``RECENT_BIT`` where the message's uid lies in one of ``ranges``."""
     bits = array("I", flag_bits)
     for part in ranges:
         for at in range(bisect_left(uids, part.start), bisect_left(uids, part.stop)):
