@@ -224,6 +224,8 @@ class MimeLimits:
     """Addresses and group marks of one address field."""
     max_text_octets: int = 2 * 1024 * 1024
     """Decoded octets of one body part that become text; more is a file and not a letter."""
+    max_html_characters: int = 512 * 1024
+    """Of one HTML part that are turned into plain text; a tag costs microseconds."""
     max_sample_octets: int = 4 * 1024
     """What the guess at an undeclared charset looks at; guessing costs microseconds an octet."""
     max_attachments: int = 1_000

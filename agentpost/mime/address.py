@@ -319,6 +319,11 @@ _STRICT = re.compile(
     r'|(?:"((?:[^"\\\x00-\x08\x0a-\x1f\x7f]|\\[\t -~])*+)"[ \t]*+'
     rf"|([{_ATEXT} \t.]*+))<{_SPEC}>)[ \t]*+"
 )
+_STRICT_FOLD = re.compile(rb"\r?\n(?=[ \t])")
+_WORD = re.compile(r"=\?[^?]*+\?[bqBQ]\?")
+_NUMBER = re.compile(r"(?:\A|\.)[0-9]+\Z")
+_FULL_STOP = "\u3002"
+"""The one dot of IDNA (RFC 3490 section 3.1) that normalisation does not already change."""
 _MAX_STRICT = 2_000
 
 
@@ -336,7 +341,7 @@ def parse_one_address(value: bytes | str) -> Address:
     """
     if isinstance(value, bytes):
         try:
-            text = unfold(value).decode("utf-8")
+            text = _STRICT_FOLD.sub(b"", value).decode("utf-8")
         except UnicodeDecodeError:
             raise AddressSyntax("The address is not valid UTF-8.") from None
     else:
@@ -347,10 +352,21 @@ def parse_one_address(value: bytes | str) -> Address:
     bare, bare_domain, quoted, phrase, local, domain = found.groups()
     if bare is not None:
         local, domain = bare, bare_domain
-    if len(local.encode()) > 64 or len(domain.encode()) > 255 or "=?" in local:
-        raise AddressSyntax("The address is too long or holds an encoded-word.")
+    if len(local.encode()) > 64 or len(local.encode()) + len(domain.encode()) > 253:
+        raise AddressSyntax("The address is too long.")
+    if _WORD.search(local) or _NUMBER.search(domain):
+        raise AddressSyntax("The address holds an encoded-word or an IP address.")
     email = f"{local}@{domain}"
-    if not email.isascii() and unicodedata.normalize("NFKC", email) != email:
+    if not email.isascii() and _is_deceptive(email):
         raise AddressSyntax("The address holds characters that other programs read differently.")
     name = re.sub(r"\\(.)", r"\1", quoted) if quoted is not None else (phrase or "").strip(" \t")
     return Address(email, decode_phrase(name.encode()) or None)
+
+
+def _is_deceptive(email: str) -> bool:
+    """Whether other programs may turn ``email`` into another address, or show it as one."""
+    return (
+        not email.isprintable()
+        or _FULL_STOP in email
+        or unicodedata.normalize("NFKC", email) != email
+    )

@@ -11,20 +11,19 @@ import binascii
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 from agentpost.limits import MimeLimits
 from agentpost.mime.charset import codec_of, decode, decode_guessing
 from agentpost.mime.encoded import decode_parameter, decode_raw, lenient_base64
-from agentpost.mime.header import index
 from agentpost.mime.html import text_from_html
-from agentpost.mime.media import parse_leading_token
 from agentpost.mime.scan import Part
 
 _DEFAULT = MimeLimits()
 _IDENTITY = frozenset((b"", b"7bit", b"8bit", b"binary"))
 _UUENCODED = frozenset((b"x-uuencode", b"uuencode", b"x-uue", b"uue"))
 _UU_BEGIN = re.compile(rb"^begin [0-7]{3,4} ?[^\r\n]*\r?\n", re.MULTILINE)
-_UU_LINE = re.compile(rb"[^\r\n]*+(?:\r?\n)?")
+_UU_LINE = re.compile(rb"[^\r\n]++")
 _READABLE = frozenset((b"text/plain", b"text/html"))
 _REPORTS = frozenset(
     (
@@ -56,26 +55,13 @@ class Attachment:
     content_id: str | None
 
 
-def transfer_encoding(part: Part, octets: bytes) -> bytes:
-    """The transfer encoding of ``part`` in lower case; empty when nothing is declared.
-
-    LENIENT_ENCODING: a declaration with something behind it ("base64;") is invalid to IMAP, and
-    still says how to read the body.
-    """
-    if part.encoding:
-        return part.encoding.lower()
-    header = index(octets, part.header_start, part.header_end)
-    value = header.first(b"content-transfer-encoding")
-    return b"" if value is None else parse_leading_token(value)
-
-
 def decode_body(part: Part, octets: bytes, most: int | None = None) -> bytes:
     """The body of ``part`` without its transfer encoding.
 
     With ``most`` at least that many octets when there are as many, and not many more.  An unknown
     encoding leaves the octets as they are.  Never raises.
     """
-    encoding = transfer_encoding(part, octets)
+    encoding = part.transfer
     start, end = part.header_end, part.body_end
     if most is not None and end - start > 3 * most + 64:
         end = start + 3 * most + 64
@@ -97,31 +83,31 @@ def decode_quoted_printable(body: bytes) -> bytes:
 
 
 def decode_uuencoded(body: bytes) -> bytes:
-    """The first file in uuencoded ``body``; the body itself when there is no ``begin`` line."""
+    """The first file in uuencoded ``body``; the body itself when there is no ``begin`` line.
+
+    Never larger than what well-formed lines of that length could hold.
+    """
     begin = _UU_BEGIN.search(body)
     if begin is None:
         return body
     pieces: list[bytes] = []
-    at = begin.end()
-    while at < len(body):
-        found = _UU_LINE.match(body, at)
-        if found is None or found.end() == at:
+    room = len(body)
+    for line in islice(_UU_LINE.finditer(body, begin.end()), room // 8 + 100):
+        piece = _uu_line(line[0])
+        room -= len(piece)
+        if not piece or room < 0:
             break
-        at = found.end()
-        line = found[0].rstrip(b"\r\n")
-        if line == b"end":
-            break
-        pieces.append(_uu_line(line))
+        pieces.append(piece)
     return b"".join(pieces)
 
 
 def _uu_line(line: bytes) -> bytes:
-    if not line:
-        return b""
+    """What one line holds; empty for the lines that end a file, and for what is no line of one."""
     count = (line[0] - 32) & 63
-    digits = line[1 : 1 + (count * 4 + 2) // 3]
+    if line == b"end":
+        return b""
     try:
-        return binascii.a2b_uu(line[:1] + digits)
+        return binascii.a2b_uu(line[: 1 + (count + 2) // 3 * 4])
     except binascii.Error:
         return b""
 
@@ -225,7 +211,7 @@ def best_html(part: Part, octets: bytes, limits: MimeLimits = _DEFAULT) -> str |
 
 def _as_text(part: Part, octets: bytes, limits: MimeLimits) -> str:
     text = decode_text(part, octets, limits)
-    return html_to_text(text) if part.type == b"text/html" else text
+    return html_to_text(text[: limits.max_html_characters]) if part.type == b"text/html" else text
 
 
 def _joined(texts: list[str], limits: MimeLimits) -> str:
@@ -359,8 +345,7 @@ def _bare_id(content_id: bytes) -> str | None:
 
 def decoded_size(part: Part, octets: bytes) -> int:
     """How many octets the body of ``part`` has without its transfer encoding."""
-    encoding = part.encoding.lower()
-    if part.encoding and encoding in _IDENTITY:
+    if part.transfer in _IDENTITY:
         return part.body_octets
     return len(decode_body(part, octets))
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta, timezone
+from functools import lru_cache
 
 from agentpost.model.mailbox import InternalDate
 
@@ -117,12 +118,22 @@ def _moment(
     if not 1900 <= number <= 9998:
         return None
     try:
-        zone = timezone(timedelta(minutes=east)) if east else UTC
         return datetime(
-            number, month, int(day), of_day, int(minute or 0), min(int(second or 0), 59), 0, zone
+            number,
+            month,
+            int(day),
+            of_day,
+            int(minute or 0),
+            min(int(second or 0), 59),
+            tzinfo=_zone(east),
         )
     except ValueError:
         return None
+
+
+@lru_cache(maxsize=256)
+def _zone(east: int) -> timezone:
+    return timezone(timedelta(minutes=east)) if east else UTC
 
 
 def _full_year(year: str) -> int:
@@ -165,7 +176,7 @@ def _written_zone(east: int) -> str:
 
 def format_internal_date(date: InternalDate) -> bytes:
     """``date`` as IMAP writes it, without the quotes: `` 1-Jan-2024 09:00:00 +0000``."""
-    moment = date.moment.astimezone(timezone(timedelta(minutes=date.zone)))
+    moment = date.moment.astimezone(_zone(date.zone))
     return (
         f"{moment.day:2d}-{_MONTH_NAMES[moment.month - 1]}-{moment.year:04d}"
         f" {moment.hour:02d}:{moment.minute:02d}:{moment.second:02d} {_written_zone(date.zone)}"
@@ -192,7 +203,7 @@ def parse_internal_date(value: bytes) -> InternalDate | None:
             int(minute),
             min(int(second), 59) if second == b"60" else int(second),
             0,
-            timezone(timedelta(minutes=east)),
+            _zone(east),
         ).astimezone(UTC)
     except (ValueError, OverflowError):
         return None

@@ -12,15 +12,15 @@ import binascii
 import re
 from urllib.parse import unquote_to_bytes
 
-from agentpost.mime.charset import codec_of, decode, decode_undeclared, storable
+from agentpost.mime.charset import decode, decode_undeclared, storable
 from agentpost.mime.header import unfold
-from agentpost.mime.media import Parameters
+from agentpost.mime.media import Parameters, merged_parameters, percent_encoded
 
 _WORD = re.compile(rb"=\?([^?\s*]++)(?:\*[^?\s]*+)?\?([bBqQ])\?([^?]*+)\?=")
 _NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/]++")
+_MAX_RUNS = 10_000
+"""Base64 blocks glued together that are read; honest mail has a handful."""
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
-_CONTINUED = re.compile(rb"([^*]++)\*(?:(0|[1-9][0-9]{0,3})(\*?)|)\Z")
-_MAX_CONTINUATIONS = 200
 
 
 def decode_header(value: bytes) -> str:
@@ -29,8 +29,15 @@ def decode_header(value: bytes) -> str:
     White space between adjacent encoded-words goes; white space at both ends goes.  The text has
     no control characters and no lone surrogates.
     """
-    value = unfold(value)
-    text = _decode_words(value) if b"=?" in value else decode_raw(value)
+    if b"=?" in value:
+        text = _decode_words(unfold(value))
+    elif value.isascii():
+        text = value.decode("ascii")
+        if text.isprintable():
+            return text.strip(" ")
+        text = unfold(value).decode("ascii")
+    else:
+        text = decode_raw(unfold(value))
     return clean(text).strip()
 
 
@@ -88,65 +95,19 @@ def _word_octets(form: bytes, content: bytes) -> bytes:
 
 def lenient_base64(content: bytes) -> bytes:
     """The octets of base64 ``content``; foreign octets are passed over (RFC 2045 section 6.8)."""
-    try:
-        return binascii.a2b_base64(content)
-    except binascii.Error:
-        pass
+    padding = content.find(b"=")
+    if padding < 0 or not content[padding:].strip(b"= \t\r\n"):
+        try:
+            return binascii.a2b_base64(content)
+        except binascii.Error:
+            pass  # too few digits at the end
     # Padding inside (blocks glued together) ends a run; the last digits may be too few.
     pieces: list[bytes] = []
-    for run in content.split(b"="):
+    for run in content.split(b"=", _MAX_RUNS)[:_MAX_RUNS]:
         digits = _NOT_BASE64.sub(b"", run)
         usable = len(digits) - (len(digits) % 4 == 1)
         pieces.append(binascii.a2b_base64(digits[:usable] + b"=" * (-usable % 4)))
     return b"".join(pieces)
-
-
-def merged_parameters(parameters: Parameters) -> Parameters:
-    """``parameters`` with the pieces of continued ones put together, as IMAP shows them.
-
-    ``name*0``, ``name*1`` become ``name``; when a piece is in the extended form (``name*0*``)
-    the result is ``name*``, still percent-encoded, and plain pieces are encoded to fit.  A
-    series starts at 0; pieces that do not fit into one stay as they are.
-
-    Source: RFC 2231 sections 3 and 4.1, RFC 9051 section 7.5.2 (body parameter list).
-    """
-    if not any(b"*" in name for name, _ in parameters):
-        return parameters
-    series: dict[tuple[bytes, int], tuple[int, bool]] = {}
-    for position, (name, _) in enumerate(parameters):
-        found = _CONTINUED.match(name)
-        if found is not None and found[2] is not None:
-            series.setdefault((found[1].lower(), int(found[2])), (position, found[3] == b"*"))
-    used: set[int] = set()
-    merged: dict[int, tuple[bytes, bytes]] = {}
-    for (key, number), (position, _) in series.items():
-        if number != 0:
-            continue
-        pieces: list[tuple[int, bool]] = []
-        while len(pieces) < _MAX_CONTINUATIONS and (key, len(pieces)) in series:
-            pieces.append(series[key, len(pieces)])
-        used.update(at for at, _ in pieces)
-        extended = any(is_extended for _, is_extended in pieces)
-        values = [
-            parameters[at][1] if is_extended or not extended else _percent(parameters[at][1])
-            for at, is_extended in pieces
-        ]
-        if extended and not pieces[0][1]:
-            values.insert(0, b"''")
-        name = parameters[position][0].partition(b"*")[0]
-        merged[position] = (name + b"*" if extended else name, b"".join(values))
-    return tuple(
-        merged.get(position, one)
-        for position, one in enumerate(parameters)
-        if position in merged or position not in used
-    )
-
-
-_PERCENT = re.compile(rb"[^!#$&+\-.0-9A-Z^_`a-z{|}~]")
-
-
-def _percent(value: bytes) -> bytes:
-    return _PERCENT.sub(lambda found: b"%%%02X" % found[0][0], value)
 
 
 def decode_parameter(parameters: Parameters, name: bytes) -> str | None:
@@ -204,7 +165,7 @@ def encode_parameter(name: str, text: str) -> bytes:
         return f'; {name}="{quoted}"'.encode("ascii")
     pieces = [b"utf-8''"]
     for character in text:
-        escaped = _percent(character.encode())
+        escaped = percent_encoded(character.encode())
         if len(pieces[-1]) + len(escaped) > _PIECE_LENGTH:
             pieces.append(b"")
         pieces[-1] += escaped
@@ -221,7 +182,6 @@ _PIECE_LENGTH = 54
 
 __all__ = [
     "clean",
-    "codec_of",
     "decode_header",
     "decode_parameter",
     "decode_phrase",
@@ -229,5 +189,4 @@ __all__ = [
     "encode_header",
     "encode_parameter",
     "lenient_base64",
-    "merged_parameters",
 ]

@@ -40,70 +40,86 @@ class Field(NamedTuple):
 
 
 class Header:
-    """The fields of one header section in their order, for look-up by lower-case name."""
+    """The fields of one header section in their order, for look-up by lower-case name.
 
-    __slots__ = ("_last", "fields", "octets", "truncated")
+    Values come unfolded, without the white space before them.
+    """
 
-    def __init__(self, octets: bytes, fields: list[Field], truncated: bool) -> None:
+    __slots__ = ("_rows", "_values", "end", "octets", "start", "truncated")
+
+    def __init__(self, octets: bytes, start: int, end: int, limits: MimeLimits = _DEFAULT) -> None:
+        """Read the section between ``start`` and ``end``, which is where it ends.
+
+        Only ``limits.max_header_octets`` octets and ``limits.max_fields`` fields are read;
+        ``truncated`` then says that there are more.
+        """
+        stop = start + limits.max_header_octets
+        self.truncated = stop < end
         self.octets = octets
-        self.fields = fields
-        self.truncated = truncated
-        self._last: dict[bytes, Field] = {field[0]: field for field in fields}
+        self.start = start
+        self.end = min(end, stop)
+        rows: list[tuple[bytes, bytes]] = _FIELD.findall(octets, start, self.end)
+        if len(rows) > limits.max_fields:
+            rows = [row for row in rows if row[0]]
+            self.truncated = self.truncated or len(rows) > limits.max_fields
+            del rows[limits.max_fields :]
+        self._rows = rows
+        # Lines that are no field have the empty name, which no one asks for.
+        self._values: dict[bytes, bytes] = {name.lower(): value for name, value in rows}
 
-    def raw(self, field: Field) -> bytes:
-        """The value of ``field`` as found, folding kept."""
-        return self.octets[field[4] : field[5]]
-
-    def value(self, field: Field) -> bytes:
-        """The value of ``field``, unfolded."""
-        return unfold(self.octets[field[4] : field[5]])
+    @property
+    def fields(self) -> list[Field]:
+        """Every field with its offsets, in order."""
+        room = len(self._rows)
+        found: list[Field] = []
+        for match in _FIELD.finditer(self.octets, self.start, self.end):
+            name = match[1]
+            if name is None:
+                continue
+            if len(found) == room:
+                break
+            start, end = match.span()
+            value_start, value_end = match.span(2)
+            if value_end > value_start and self.octets[value_end - 1] == 13:
+                value_end -= 1
+            found.append(Field(name.lower(), name, start, end, value_start, value_end))
+        return found
 
     def last(self, name: bytes) -> bytes | None:
-        """The unfolded value of the last field called ``name`` (lower case), None without one."""
-        field = self._last.get(name)
-        return None if field is None else unfold(self.octets[field[4] : field[5]])
+        """The value of the last field called ``name`` (lower case), None without one."""
+        value = self._values.get(name)
+        return None if value is None else _unfolded(value)
 
     def first(self, name: bytes) -> bytes | None:
-        """The unfolded value of the first field called ``name`` (lower case), None without one."""
-        if name not in self._last:
+        """The value of the first field called ``name`` (lower case), None without one."""
+        value = self._values.get(name)
+        if value is None:
             return None
-        return next(self.value(field) for field in self.fields if field[0] == name)
+        if len(self._values) != len(self._rows):
+            value = next(value for found, value in self._rows if found.lower() == name)
+        return _unfolded(value)
 
     def all(self, name: bytes) -> tuple[bytes, ...]:
-        """The unfolded values of every field called ``name`` (lower case), in order."""
-        if name not in self._last:
+        """The values of every field called ``name`` (lower case), in order."""
+        if name not in self._values:
             return ()
-        return tuple(self.value(field) for field in self.fields if field[0] == name)
+        return tuple(_unfolded(value) for found, value in self._rows if found.lower() == name)
+
+    def has_none_of(self, names: frozenset[bytes]) -> bool:
+        """Whether no field is called one of ``names`` (lower case)."""
+        return names.isdisjoint(self._values)
 
     def __contains__(self, name: bytes) -> bool:
-        return name in self._last
+        return name in self._values
+
+    def __len__(self) -> int:
+        return len(self._rows)
 
 
-def index(octets: bytes, start: int, end: int, limits: MimeLimits = _DEFAULT) -> Header:
-    """The fields between ``start`` and ``end``, which is where the header section ends.
-
-    Only ``limits.max_header_octets`` octets and ``limits.max_fields`` fields are read;
-    ``truncated`` then says that there are more.
-    """
-    stop = min(end, start + limits.max_header_octets)
-    truncated = stop < end
-    fields: list[Field] = []
-    add = fields.append
-    room = limits.max_fields
-    for found in _FIELD.finditer(octets, start, stop):
-        name = found[1]
-        if name is None:
-            continue
-        value_start, value_end = found.span(2)
-        if value_end > value_start and octets[value_end - 1] == 13:
-            value_end -= 1
-        begin, after = found.span()
-        add(Field(name.lower(), name, begin, after, value_start, value_end))
-        room -= 1
-        if room == 0:
-            truncated = True
-            break
-    return Header(octets, fields, truncated)
+def _unfolded(value: bytes) -> bytes:
+    if value[-1:] == b"\r":
+        value = value[:-1]
+    return _FOLD.sub(b"", value) if b"\n" in value else value
 
 
 def header_end(octets: bytes, start: int, end: int) -> int | None:

@@ -30,7 +30,7 @@ _PARAMETER = re.compile(
     + b"="
     + _SPACE
     # LENIENT_UNQUOTED: values with specials and without quotes are common in real mail.
-    + rb'(?:"((?:[^"\\]++|\\.)*+)(?:"|\\?\Z)|([^;"\r\n\t ][^;\r\n\t ]*+)|)',
+    + rb'(?:"((?:[^"\\]++|\\.)*+)("|\\?\Z)|([^;"\r\n\t ][^;\r\n\t ]*+)|)',
     re.DOTALL,
 )
 _REST = re.compile(rb"[^;]*+")
@@ -39,7 +39,11 @@ _COMMENTED = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|(?<![^\s;/=)])\(|[^"(]++|\(', r
 _IN_COMMENT = re.compile(rb"\\.|[()]", re.DOTALL)
 _LANGUAGE = re.compile(_SPACE + rb"([^\x00-\x20\x7f()<>@,;:\\\".\[\]]++)" + _SPACE)
 _FILE_NAMES = frozenset((b"name", b"filename"))
+_NEEDED = frozenset((b"boundary", b"charset"))
 _SHORT = 256
+_CONTINUED = re.compile(rb"([^*]++)\*(?:(0|[1-9][0-9]{0,3})(\*?)|)\Z")
+_MAX_CONTINUATIONS = 200
+_PERCENT = re.compile(rb"[^!#$&+\-.0-9A-Z^_`a-z{|}~]")
 
 
 def parse_media(value: bytes, limits: MimeLimits = _DEFAULT) -> tuple[bytes, Parameters] | None:
@@ -114,13 +118,62 @@ def parameter(parameters: Parameters, name: bytes) -> bytes | None:
     return None
 
 
+def merged_parameters(parameters: Parameters) -> Parameters:
+    """``parameters`` with the pieces of continued ones put together, as IMAP shows them.
+
+    ``name*0``, ``name*1`` become ``name``; when a piece is in the extended form (``name*0*``)
+    the result is ``name*``, still percent-encoded, and plain pieces are encoded to fit.  A
+    series starts at 0; pieces that do not fit into one stay as they are.
+
+    Source: RFC 2231 sections 3 and 4.1, RFC 9051 section 7.5.2 (body parameter list).
+    """
+    if not any(b"*" in name for name, _ in parameters):
+        return parameters
+    series: dict[tuple[bytes, int], tuple[int, bool]] = {}
+    for position, (name, _) in enumerate(parameters):
+        found = _CONTINUED.match(name)
+        if found is not None and found[2] is not None:
+            series.setdefault((found[1].lower(), int(found[2])), (position, found[3] == b"*"))
+    used: set[int] = set()
+    merged: dict[int, tuple[bytes, bytes]] = {}
+    for (key, number), (position, _) in series.items():
+        if number != 0:
+            continue
+        pieces: list[tuple[int, bool]] = []
+        while len(pieces) < _MAX_CONTINUATIONS and (key, len(pieces)) in series:
+            pieces.append(series[key, len(pieces)])
+        used.update(at for at, _ in pieces)
+        extended = any(is_extended for _, is_extended in pieces)
+        values = [
+            parameters[at][1] if is_extended or not extended else percent_encoded(parameters[at][1])
+            for at, is_extended in pieces
+        ]
+        if extended and not pieces[0][1]:
+            values.insert(0, b"''")
+        name = parameters[position][0].partition(b"*")[0]
+        merged[position] = (name + b"*" if extended else name, b"".join(values))
+    return tuple(
+        merged.get(position, one)
+        for position, one in enumerate(parameters)
+        if position in merged or position not in used
+    )
+
+
+def percent_encoded(value: bytes) -> bytes:
+    """``value`` with everything but RFC 2231's attribute characters percent-encoded."""
+    return _PERCENT.sub(lambda found: b"%%%02X" % found[0][0], value)
+
+
 def _parameters(value: bytes, start: int, limits: MimeLimits) -> Parameters:
     if start == len(value):
         return ()
     found: list[tuple[bytes, bytes]] = []
     for one in _PARAMETER.finditer(value, start):
-        name, quoted, bare = one.groups()
+        name, quoted, closing, bare = one.groups()
         if quoted is not None:
+            if closing != b'"' and name.lower() not in _NEEDED:
+                # A quoted string that never ends is no value, nor is what it swallowed.
+                break
             content = _ESCAPED.sub(rb"\1", quoted) if b"\\" in quoted else quoted
         elif bare is not None:
             content = bare

@@ -17,22 +17,35 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import unquote_to_bytes
 
 import msgspec
 
 from agentpost.limits import MimeLimits
-from agentpost.mime.header import Header, header_end, index
+from agentpost.mime.header import Header, header_end
 from agentpost.mime.media import (
     Parameters,
+    merged_parameters,
     parameter,
     parse_disposition,
     parse_languages,
+    parse_leading_token,
     parse_media,
     parse_token,
 )
 
 _DEFAULT = MimeLimits()
 _EMBEDDED = frozenset((b"message/rfc822", b"message/global"))
+_SELDOM = frozenset(
+    (
+        b"content-disposition",
+        b"content-id",
+        b"content-description",
+        b"content-md5",
+        b"content-language",
+        b"content-location",
+    )
+)
 _AFTER_BOUNDARY = b" \t\r\n"
 _VERSION = 1
 
@@ -45,8 +58,9 @@ class Part:
     begins, after the empty line.  ``lines`` counts the line ends of the body, of text and
     embedded messages only.  ``media`` is ``type/subtype`` as found, ``type`` the same in lower
     case; ``defaulted`` when no valid Content-Type says so.  ``encoding`` is the
-    Content-Transfer-Encoding as found, empty when missing or invalid (7bit).  The other fields
-    are unfolded values as found, None when missing.  ``opaque`` parts lie beyond a limit and were
+    Content-Transfer-Encoding as found, empty when missing or invalid (7bit); ``transfer`` is the
+    one to decode by, in lower case: LENIENT_ENCODING, as what is invalid to IMAP ("base64;") still
+    says how to read the body.  The other fields are unfolded values as found, None when missing.  ``opaque`` parts lie beyond a limit and were
     not looked into.  The one child of an embedded message is that message.
     """
 
@@ -58,6 +72,7 @@ class Part:
     type: bytes
     parameters: Parameters = ()
     encoding: bytes = b""
+    transfer: bytes = b""
     disposition: bytes | None = None
     disposition_parameters: Parameters = ()
     content_id: bytes | None = None
@@ -153,8 +168,7 @@ def _read_header(octets: bytes, node: _Node, limits: MimeLimits) -> None:
     found = header_end(octets, node.start, node.line)
     node.header_end = max(node.start, node.end) if found is None else found
     node.body_end = max(node.header_end, node.end)
-    content = index(octets, node.start, node.header_end, limits)
-    node.content = content
+    content = node.content = Header(octets, node.start, node.header_end, limits)
     media = None
     if (value := content.first(b"content-type")) is not None:
         media = parse_media(value, limits)
@@ -179,8 +193,7 @@ def _open_message(node: _Node, position: int, nodes: list[_Node], limits: MimeLi
 def _open_multipart(
     octets: bytes, node: _Node, position: int, nodes: list[_Node], limits: MimeLimits
 ) -> None:
-    boundary = parameter(node.parameters, b"boundary")
-    boundary = None if boundary is None else boundary.rstrip(b" \t")
+    boundary = _boundary(node.parameters)
     if not boundary:
         return
     if node.depth >= limits.max_depth:
@@ -204,6 +217,21 @@ def _open_multipart(
         nodes.append(_Node(start, line, end, depth, default, position))
     if over:
         nodes[-1].opaque = True
+
+
+def _boundary(parameters: Parameters) -> bytes:
+    """The boundary of a multipart, empty without one; it never ends in white space.
+
+    LENIENT_EXTENDED_BOUNDARY: RFC 2231 forms are of no use for a boundary, and occur.
+    """
+    value = parameter(parameters, b"boundary")
+    if value is None:
+        merged = merged_parameters(parameters)
+        value = parameter(merged, b"boundary")
+        if value is None:
+            extended = parameter(merged, b"boundary*") or b""
+            value = unquote_to_bytes(extended.rpartition(b"'")[2])
+    return value.rstrip(b" \t")
 
 
 def _regions(
@@ -271,9 +299,32 @@ def _assembled(octets: bytes, nodes: list[_Node]) -> Part:
 def _part(octets: bytes, node: _Node, children: tuple[Part, ...]) -> Part:
     content = node.content
     assert content is not None
+    body_end = node.body_end
+    if children and children[-1].body_end > body_end:
+        # The empty line of a header section that a boundary follows belongs to the section, and
+        # so to the body of all that it is in.
+        body_end = children[-1].body_end
     counted = node.type.startswith(b"text/") or node.type in _EMBEDDED
-    lines = octets.count(b"\n", node.header_end, node.body_end) if counted else 0
-    encoding = content.first(b"content-transfer-encoding")
+    lines = octets.count(b"\n", node.header_end, body_end) if counted else 0
+    encoding = transfer = b""
+    if (value := content.first(b"content-transfer-encoding")) is not None:
+        encoding = parse_token(value)
+        transfer = encoding.lower() or parse_leading_token(value)
+    if content.has_none_of(_SELDOM):
+        return Part(
+            node.start,
+            node.header_end,
+            body_end,
+            lines,
+            node.media,
+            node.type,
+            node.parameters,
+            encoding,
+            transfer,
+            defaulted=node.defaulted,
+            opaque=node.opaque,
+            children=children,
+        )
     languages = content.first(b"content-language")
     disposition: bytes | None = None
     disposition_parameters: Parameters = ()
@@ -284,12 +335,13 @@ def _part(octets: bytes, node: _Node, children: tuple[Part, ...]) -> Part:
     return Part(
         node.start,
         node.header_end,
-        node.body_end,
+        body_end,
         lines,
         node.media,
         node.type,
         node.parameters,
-        b"" if encoding is None else parse_token(encoding),
+        encoding,
+        transfer,
         disposition,
         disposition_parameters,
         content.first(b"content-id"),
@@ -318,6 +370,7 @@ def pack(part: Part) -> bytes:
             one.media,
             one.parameters,
             one.encoding,
+            one.transfer,
             one.disposition,
             one.disposition_parameters,
             one.content_id,
@@ -357,7 +410,7 @@ def unpack(packed: bytes) -> Part:
 
 
 def _unpacked(row: _Row, children: tuple[Part, ...]) -> Part:
-    start, head, end, lines, media, parameters, encoding, disposition = row[:8]
+    start, head, end, lines, media, parameters, encoding, transfer = row[:8]
     return Part(
         start,
         head,
@@ -367,8 +420,8 @@ def _unpacked(row: _Row, children: tuple[Part, ...]) -> Part:
         media.lower(),
         parameters,
         encoding,
-        disposition,
-        *row[8:16],
+        transfer,
+        *row[8:17],
         children,
     )
 
@@ -380,6 +433,7 @@ _Row = tuple[
     int,
     bytes,
     tuple[tuple[bytes, bytes], ...],
+    bytes,
     bytes,
     bytes | None,
     tuple[tuple[bytes, bytes], ...],

@@ -11,9 +11,8 @@ import re
 
 from agentpost.limits import MimeLimits
 from agentpost.mime.address import Mailbox, parse_mailboxes
-from agentpost.mime.encoded import merged_parameters
-from agentpost.mime.header import Header, index
-from agentpost.mime.media import Parameters, parameter
+from agentpost.mime.header import Header
+from agentpost.mime.media import Parameters, merged_parameters, parameter
 from agentpost.mime.scan import Part
 
 _DEFAULT = MimeLimits()
@@ -24,7 +23,8 @@ _UNQUOTABLE = re.compile(rb"[\r\n\x80-\xff]")
 _QUOTED_SPECIAL = re.compile(rb'(["\\])')
 _MAX_QUOTED = 1_000
 _DEFAULT_CHARSET = b'"charset" "us-ascii"'
-_EMPTY_BODY = b'("text" "plain" ("charset" "us-ascii") NIL NIL "7bit" 0 0'
+_EMBEDDED = (b"message/rfc822", b"message/global")
+_NO_PARTS = b'(("text" "plain" ("charset" "us-ascii") NIL NIL "7bit" 0 0'
 
 
 def nstring(value: bytes | None) -> bytes:
@@ -41,7 +41,7 @@ def nstring(value: bytes | None) -> bytes:
 
 def envelope(octets: bytes, part: Part, limits: MimeLimits = _DEFAULT) -> bytes:
     """The ENVELOPE of the message whose header section ``part`` has."""
-    return envelope_of(index(octets, part.header_start, part.header_end, limits), limits)
+    return envelope_of(Header(octets, part.header_start, part.header_end, limits), limits)
 
 
 def envelope_of(header: Header, limits: MimeLimits = _DEFAULT) -> bytes:
@@ -68,9 +68,10 @@ def render_envelope(header: Header, mailboxes: dict[bytes, tuple[Mailbox, ...]])
     """The ENVELOPE from ``header`` and what :func:`mailbox_fields` found in it."""
     written = {name: _addresses(found) for name, found in mailboxes.items() if found}
     sender = written.get(b"from", b"NIL")
+    subject = header.last(b"subject")
     return b"(%b %b %b %b %b %b %b %b %b %b)" % (
         nstring(header.last(b"date")),
-        nstring(header.last(b"subject")),
+        nstring(None if subject is None else subject.strip(b" \t")),
         sender,
         written.get(b"sender", sender),
         written.get(b"reply-to", sender),
@@ -93,88 +94,88 @@ def _addresses(mailboxes: tuple[Mailbox, ...]) -> bytes:
 
 def body(octets: bytes, part: Part, limits: MimeLimits = _DEFAULT) -> bytes:
     """The BODY of ``part``: the structure without extension data."""
-    return _rendered(octets, part, False, limits)
+    return structures(octets, part, limits)[0]
 
 
 def bodystructure(octets: bytes, part: Part, limits: MimeLimits = _DEFAULT) -> bytes:
     """The BODYSTRUCTURE of ``part``."""
-    return _rendered(octets, part, True, limits)
+    return structures(octets, part, limits)[1]
 
 
-def _rendered(octets: bytes, root: Part, extended: bool, limits: MimeLimits) -> bytes:
-    """Walks the tree with a list of what is still to be written: parts, and pieces of text."""
-    out: list[bytes] = []
-    waiting: list[Part | bytes] = [root]
+def structures(octets: bytes, root: Part, limits: MimeLimits = _DEFAULT) -> tuple[bytes, bytes]:
+    """The BODY and the BODYSTRUCTURE of ``root``, made in one walk."""
+    if not root.children and not root.is_multipart:
+        basic = _leaf(root)
+        return basic + b")", basic + _single_end(root)
+    short: list[bytes] = []
+    long: list[bytes] = []
+    # What is still to be written: parts, and the ends of those that have been begun.
+    waiting: list[Part | tuple[bytes, bytes]] = [root]
     while waiting:
         one = waiting.pop()
-        if isinstance(one, bytes):
-            out.append(one)
-        elif one.is_multipart and not one.opaque:
-            waiting.append(_multipart_end(one, extended))
-            if one.children:
-                out.append(b"(")
-                waiting.extend(reversed(one.children))
-            else:
-                # At least one part is needed (body-type-mpart), and here is none.
-                empty = _EMPTY_BODY + (b" NIL NIL NIL NIL)" if extended else b")")
-                out.append(b"(" + empty)
-        elif one.is_message:
+        if isinstance(one, tuple):
+            begin, end = one
+            short.append(begin + b")")
+            long.append(begin + end)
+            continue
+        if one.is_multipart and not one.opaque:
+            subtype = one.media.partition(b"/")[2]
+            waiting.append((b" " + nstring(subtype), _multipart_end(one)))
+            # At least one part is needed (body-type-mpart), and there may be none.
+            short.append(b"(" if one.children else _NO_PARTS + b")")
+            long.append(b"(" if one.children else _NO_PARTS + b" NIL NIL NIL NIL)")
+            waiting.extend(reversed(one.children))
+            continue
+        begin = _leaf(one)
+        if one.is_message:
             child = one.children[0]
-            waiting.append(b" %d" % one.lines + _single_end(one, extended))
+            waiting.append((b" %d" % one.lines, _single_end(one)))
             waiting.append(child)
-            out.append(_basic(one, one.media))
-            out.append(b" " + envelope(octets, child, limits) + b" ")
+            begin += b" " + envelope(octets, child, limits) + b" "
+            short.append(begin)
+            long.append(begin)
         else:
-            out.append(_leaf(one, extended))
-    return b"".join(out)
+            short.append(begin + b")")
+            long.append(begin + _single_end(one))
+    return b"".join(short), b"".join(long)
 
 
-def _leaf(part: Part, extended: bool) -> bytes:
-    end = _single_end(part, extended)
-    if part.opaque:
-        # What was not looked into must not claim a structure.
-        if part.is_multipart or part.type in (b"message/rfc822", b"message/global"):
-            return _basic(part, b"application/octet-stream") + end
-        if not part.is_text:
-            return _basic(part, part.media) + end
-    if part.is_text:
-        return _basic(part, part.media) + b" %d" % part.lines + end
-    return _basic(part, part.media) + end
-
-
-def _basic(part: Part, media: bytes) -> bytes:
+def _leaf(part: Part) -> bytes:
     """The opening parenthesis and the fields that every part without parts has."""
-    main, _, sub = media.partition(b"/")
-    return b"(%b %b %b %b %b %b %d" % (
-        nstring(main),
-        nstring(sub),
-        _parameters(part.parameters, part.is_text),
+    media = part.media
+    if part.opaque and (part.is_multipart or part.type in _EMBEDDED):
+        # What was not looked into must not claim a structure.
+        media = b"application/octet-stream"
+    is_text = part.type.startswith(b"text/")
+    begin = b"(%b %b %b %b %b %d" % (
+        _media(media),
+        _parameters(part.parameters, is_text),
         nstring(part.content_id),
         nstring(part.description),
         nstring(part.encoding) if part.encoding else b'"7bit"',
-        part.body_octets,
+        part.body_end - part.header_end,
     )
+    return b"%b %d" % (begin, part.lines) if is_text else begin
 
 
-def _single_end(part: Part, extended: bool) -> bytes:
-    if not extended:
-        return b")"
-    if part.disposition is None and not part.languages and part.location is None:
-        return b" %b NIL NIL NIL)" % nstring(part.md5)
+def _media(media: bytes) -> bytes:
+    main, _, sub = media.partition(b"/")
+    return b"%b %b" % (nstring(main), nstring(sub))
+
+
+def _single_end(part: Part) -> bytes:
+    if part.disposition is part.md5 is part.location is None and not part.languages:
+        return b" NIL NIL NIL NIL)"
     return b" %b%b)" % (nstring(part.md5), _common_extension(part))
 
 
-def _multipart_end(part: Part, extended: bool) -> bytes:
-    subtype = nstring(part.media.partition(b"/")[2])
-    if not extended:
-        return b" %b)" % subtype
-    return b" %b %b%b)" % (subtype, _parameters(part.parameters, False), _common_extension(part))
+def _multipart_end(part: Part) -> bytes:
+    return b" %b%b)" % (_parameters(part.parameters, False), _common_extension(part))
 
 
 def _common_extension(part: Part) -> bytes:
-    if part.disposition is None:
-        disposition = b"NIL"
-    else:
+    disposition = b"NIL"
+    if part.disposition is not None:
         disposition = b"(%b %b)" % (
             nstring(part.disposition),
             _parameters(part.disposition_parameters, False),

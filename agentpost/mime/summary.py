@@ -23,20 +23,22 @@ from agentpost.mime.date import parse_date
 from agentpost.mime.encoded import decode_header, decode_raw
 from agentpost.mime.header import Header
 from agentpost.mime.scan import Part, pack, scan_with_header
-from agentpost.mime.structure import body, bodystructure, mailbox_fields, render_envelope
+from agentpost.mime.structure import mailbox_fields, render_envelope, structures
 from agentpost.mime.threading import message_ids
 from agentpost.model.message import Address
 
 _DEFAULT = MimeLimits()
 _AUTOMATIC_PRECEDENCE = frozenset((b"bulk", b"list", b"junk", b"auto_reply", b"auto-reply"))
-_MARKS_OF_MACHINES = (
-    b"list-id",
-    b"list-unsubscribe",
-    b"list-post",
-    b"x-autoreply",
-    b"x-autorespond",
-    b"x-auto-response-suppress",
-    b"feedback-id",
+_MARKS_OF_MACHINES = frozenset(
+    (
+        b"list-id",
+        b"list-unsubscribe",
+        b"list-post",
+        b"x-autoreply",
+        b"x-autorespond",
+        b"x-auto-response-suppress",
+        b"feedback-id",
+    )
 )
 _HTML_FACTOR = 4
 """HTML spends most of its first kilobytes on its head and styles."""
@@ -87,6 +89,7 @@ def summarise(octets: bytes, limits: MimeLimits = _DEFAULT) -> MessageSummary:
     """
     part, header = scan_with_header(octets, limits)
     mailboxes = mailbox_fields(header, limits)
+    short, long = structures(octets, part, limits)
     date = header.last(b"date")
     replied = _ids(header, b"in-reply-to")
     own = _ids(header, b"message-id")
@@ -99,8 +102,8 @@ def summarise(octets: bytes, limits: MimeLimits = _DEFAULT) -> MessageSummary:
         len(octets),
         pack(part),
         render_envelope(header, mailboxes),
-        body(octets, part, limits),
-        bodystructure(octets, part, limits),
+        short,
+        long,
         subject_of(header),
         people(b"from"),
         people(b"sender"),
@@ -147,7 +150,7 @@ def is_automated(header: Header, part: Part) -> bool:
         return True
     if part.type == b"multipart/report" or header.last(b"return-path") == b"<>":
         return True
-    return any(mark in header for mark in _MARKS_OF_MACHINES)
+    return not header.has_none_of(_MARKS_OF_MACHINES)
 
 
 def preview_of(part: Part, octets: bytes, limits: MimeLimits = _DEFAULT) -> str:
@@ -166,7 +169,15 @@ def _beginning(parts: list[Part], octets: bytes, limits: MimeLimits) -> str:
         text = decode(decode_body(one, octets, most)[:most], declared_charset(one))
         if is_html:
             text = html_to_text(text)
-        words = " ".join(text[: 8 * limits.preview_characters].split())
+        words = _first_words(text, limits.preview_characters)
         if words:
-            return words[: limits.preview_characters]
+            return words
     return ""
+
+
+def _first_words(text: str, most: int) -> str:
+    """The first ``most`` characters of ``text`` with its white space made single spaces."""
+    words = " ".join(text[: 2 * most].split())
+    if len(words) < most and len(text) > 2 * most:
+        words = " ".join(text.split())
+    return words[:most]
