@@ -56,9 +56,9 @@ def test_the_file_is_found_by_variable_and_in_the_data_directory(tmp_path: Path)
         ({"AGENTPOST_WORKERS": "1_0"}, "workers must be a whole number"),
         ({"AGENTPOST_WORKERS": "٣"}, "workers must be a whole number"),
         ({"AGENTPOST_WORKERS": " 3"}, "workers must be a whole number"),
-        ({"AGENTPOST_BIND_IMAPS": "127.0.0.1"}, "bind_imaps must be host:port"),
-        ({"AGENTPOST_BIND_IMAPS": "::1:993"}, "bind_imaps must be host:port"),
-        ({"AGENTPOST_BIND_IMAPS": "[::1]:65536"}, "bind_imaps must be host:port"),
+        ({"AGENTPOST_IMAPS_BIND": "127.0.0.1"}, "imaps_bind must be host:port"),
+        ({"AGENTPOST_IMAPS_BIND": "::1:993"}, "imaps_bind must be host:port"),
+        ({"AGENTPOST_IMAPS_BIND": "[::1]:65536"}, "imaps_bind must be host:port"),
         ({"AGENTPOST_SEAL_CREDENTIALS": "yes"}, "must be true or false"),
         ({"AGENTPOST_RELAY": "ses2"}, "must be one of simulator, smtp"),
         ({"AGENTPOST_RELAY": "smtp"}, "needs smtp_relay_url"),
@@ -121,11 +121,11 @@ def test_variables_of_others_are_left_alone(tmp_path: Path) -> None:
 
 def test_addresses_of_both_families() -> None:
     settings = config.load(
-        environ={"AGENTPOST_BIND_IMAPS": "[::1]:993", "AGENTPOST_BIND_HTTP": "h:0"}
+        environ={"AGENTPOST_IMAPS_BIND": "[::1]:993", "AGENTPOST_HTTP_BIND": "h:0"}
     )
-    assert settings.bind_imaps == Address("::1", 993)
-    assert str(settings.bind_imaps) == "[::1]:993"
-    assert settings.bind_http == Address("h", 0)
+    assert settings.imaps_bind == Address("::1", 993)
+    assert str(settings.imaps_bind) == "[::1]:993"
+    assert settings.http_bind == Address("h", 0)
 
 
 @pytest.mark.proves("R102", "R103", "R104", "R105", "R106")
@@ -176,7 +176,7 @@ def test_what_a_worker_is_told_is_what_the_supervisor_knows(
     settings = dataclasses.replace(
         Config(),
         workers=workers,
-        bind_imaps=Address(host, port),
+        imaps_bind=Address(host, port),
         seal_credentials=seal,
         drain_deadline_s=drain / 1000,
         tiers=dataclasses.replace(config.Tiers(), free=Tier(limit, limit)),

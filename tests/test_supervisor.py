@@ -39,7 +39,7 @@ class Running:
             "AGENTPOST_WORKERS": "1",
             "AGENTPOST_LOG_FORMAT": "json",
             **{
-                f"AGENTPOST_BIND_{name}": "127.0.0.1:0"
+                f"AGENTPOST_{name}_BIND": "127.0.0.1:0"
                 for name in ("SMTPS", "SUBMISSION", "IMAPS", "HTTP", "METRICS")
             },
         }
@@ -172,7 +172,7 @@ def test_after_kill_9_of_everything_it_starts_again(data: Path) -> None:
         server.process.kill()
         server.process.wait()
         # The same addresses at once: the orphaned worker has to let them go.
-        ports = {f"AGENTPOST_BIND_{n}": bind[n.lower()] for n in ("SMTPS", "IMAPS", "HTTP")}
+        ports = {f"AGENTPOST_{n}_BIND": bind[n.lower()] for n in ("SMTPS", "IMAPS", "HTTP")}
         with running(data, **ports) as second:
             second.wait_for('"serving"')
             assert int(second.say(b"pid")) != worker
@@ -236,9 +236,9 @@ def test_an_address_in_use_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = Address("127.0.0.1", taken.getsockname()[1])
-        with pytest.raises(BindError, match=r"\(bind_imaps\): Address already in use"):
-            bind(address, "bind_imaps", patience_s=0.1)
-    with bind(Address("::1", 0), "bind_imaps") as six:
+        with pytest.raises(BindError, match=r"\(imaps_bind\): Address already in use"):
+            bind(address, "imaps_bind", patience_s=0.1)
+    with bind(Address("::1", 0), "imaps_bind") as six:
         assert six.family is socket.AF_INET6
 
 
@@ -263,7 +263,7 @@ def test_a_database_that_is_not_there_is_named(tmp_path: Path) -> None:
 def test_metrics_come_from_every_worker(data: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
-    bind = {"AGENTPOST_BIND_METRICS": f"127.0.0.1:{port}", "AGENTPOST_WORKERS": "2"}
+    bind = {"AGENTPOST_METRICS_BIND": f"127.0.0.1:{port}", "AGENTPOST_WORKERS": "2"}
     with running(data, **bind) as server:
         server.wait_for('"serving"')
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:

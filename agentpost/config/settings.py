@@ -141,21 +141,21 @@ class Config:
         shown="generated",
         secret=True,
     )
-    bind_smtps: Address = _setting(
+    smtps_bind: Address = _setting(
         address, "Submission over implicit TLS (public port 465).", Address("127.0.0.1", 2465)
     )
-    bind_submission: Address = _setting(
+    submission_bind: Address = _setting(
         address, "Submission with STARTTLS (public port 587).", Address("127.0.0.1", 2587)
     )
-    bind_imaps: Address = _setting(
+    imaps_bind: Address = _setting(
         address, "IMAP over implicit TLS (public port 993).", Address("127.0.0.1", 2993)
     )
-    bind_http: Address = _setting(
+    http_bind: Address = _setting(
         address,
         "REST, WebSocket, MCP and console, in clear; a proxy adds TLS.",
         Address("127.0.0.1", 8080),
     )
-    bind_metrics: Address = _setting(
+    metrics_bind: Address = _setting(
         address, "Prometheus metrics; never expose it.", Address("127.0.0.1", 9464)
     )
     tls_cert: Path | None = _setting(
@@ -170,18 +170,18 @@ class Config:
     smtp_port: int | None = _setting(
         integer(1, 65535),
         "Submission port (TLS) told to mail clients.",
-        shown="port of bind_smtps",
+        shown="port of smtps_bind",
     )
     imap_host: str | None = _setting(
         host_name, "IMAP host name told to mail clients.", shown="domain"
     )
     imap_port: int | None = _setting(
-        integer(1, 65535), "IMAP port (TLS) told to mail clients.", shown="port of bind_imaps"
+        integer(1, 65535), "IMAP port (TLS) told to mail clients.", shown="port of imaps_bind"
     )
     public_url: str | None = _setting(
         url("http", "https"),
         "Base URL of the HTTP interface as clients see it.",
-        shown="http:// and bind_http",
+        shown="http:// and http_bind",
     )
     relay: str = _setting(
         one_of("simulator", "smtp"),
@@ -257,17 +257,17 @@ class Config:
     @property
     def public_smtp(self) -> Address:
         """What a mail client is told to submit to, over implicit TLS."""
-        return Address(self.smtp_host or self.domain, self.smtp_port or self.bind_smtps.port)
+        return Address(self.smtp_host or self.domain, self.smtp_port or self.smtps_bind.port)
 
     @property
     def public_imap(self) -> Address:
         """What a mail client is told to read from, over implicit TLS."""
-        return Address(self.imap_host or self.domain, self.imap_port or self.bind_imaps.port)
+        return Address(self.imap_host or self.domain, self.imap_port or self.imaps_bind.port)
 
     @property
     def http_url(self) -> str:
         """Base URL of the HTTP interface, without a trailing slash."""
-        return (self.public_url or f"http://{self.bind_http}").rstrip("/")
+        return (self.public_url or f"http://{self.http_bind}").rstrip("/")
 
     def values(self) -> Iterator[tuple[Setting, str, Origin]]:
         """Each setting with its value as text, secrets hidden, and its origin."""

@@ -100,7 +100,7 @@ def _holds(path: Path) -> bool:
 def _names(settings: Config) -> list[str]:
     names = [settings.domain, settings.public_imap.host, settings.public_smtp.host]
     names += ["localhost", "127.0.0.1", "::1"]
-    for address in (settings.bind_smtps, settings.bind_submission, settings.bind_imaps):
+    for address in (settings.smtps_bind, settings.submission_bind, settings.imaps_bind):
         try:
             unspecified = ip_address(address.host).is_unspecified
         except ValueError:

@@ -10,7 +10,7 @@ from typing import Final
 from agentpost.config import Address, Config
 
 SERVICES: Final = ("smtps", "submission", "imaps", "http")
-"""The services of a worker; ``bind_<name>`` is the setting of each."""
+"""The services of a worker; ``<name>_bind`` is the setting of each."""
 
 _BACKLOG: Final = 4096
 _PATIENCE_S: Final = 5.0
@@ -43,7 +43,7 @@ def bind_all(config: Config) -> dict[str, socket.socket]:
     bound: dict[str, socket.socket] = {}
     try:
         for name in SERVICES:
-            setting = f"bind_{name}"
+            setting = f"{name}_bind"
             bound[name] = bind(getattr(config, setting), setting)
     except BaseException:
         for sock in bound.values():

@@ -111,7 +111,7 @@ class _Supervisor:
         self._selector.register(reader, selectors.EVENT_READ, lambda: _drained(reader))
 
     def _serve_metrics(self) -> None:
-        listener = bind(self._settings.bind_metrics, "bind_metrics")
+        listener = bind(self._settings.metrics_bind, "metrics_bind")
         self._stack.enter_context(listener)
         self._settings = _with_actual_ports(self._settings, {"metrics": listener})
         self._metrics = MetricsServer(listener, self._selector, self._ask_metrics, self._state)
@@ -165,10 +165,10 @@ class _Supervisor:
             extra={
                 "took_s": round(took_s, 2),
                 "workers": settings.workers,
-                "imaps": str(settings.bind_imaps),
-                "smtps": str(settings.bind_smtps),
-                "submission": str(settings.bind_submission),
-                "http": str(settings.bind_http),
+                "imaps": str(settings.imaps_bind),
+                "smtps": str(settings.smtps_bind),
+                "submission": str(settings.submission_bind),
+                "http": str(settings.http_bind),
             },
         )
         if prepared.api_key is not None:
@@ -273,8 +273,8 @@ def _with_actual_ports(settings: Config, bound: dict[str, socket.socket]) -> Con
     """``settings`` with the ports that the system chose where 0 was asked for."""
     changes: dict[str, config.Address] = {}
     for name, sock in bound.items():
-        asked: config.Address = getattr(settings, f"bind_{name}")
-        changes[f"bind_{name}"] = config.Address(asked.host, sock.getsockname()[1])
+        asked: config.Address = getattr(settings, f"{name}_bind")
+        changes[f"{name}_bind"] = config.Address(asked.host, sock.getsockname()[1])
     return dataclasses.replace(settings, **changes)  # type: ignore[arg-type]
 
 
