@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 JOBS ?= 2
 PYTEST := $(BIN)/pytest -q -n $(JOBS) --dist worksteal
 
-.PHONY: run test check bench soak conformance format docs clean
+.PHONY: run test check bench soak conformance coverage format clean
 
 run: $(STAMP)
 	$(BIN)/agentpost serve
@@ -31,10 +31,14 @@ bench: $(STAMP)
 	$(BIN)/python -m benchmarks
 
 soak: $(STAMP)
-	AGENTPOST_TEST_PROFILE=soak $(PYTEST) -m "not slow" tests
+	AGENTPOST_TEST_PROFILE=soak $(PYTEST)
 
+# The transcripts of conformance/ against our servers.
 conformance: $(STAMP)
-	$(BIN)/python -m conformance.report
+	$(PYTEST) -k "transcript or conformance"
+
+coverage: $(STAMP)
+	$(PYTEST) --cov --cov-branch --cov-report=term
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage* htmlcov build dist

@@ -91,6 +91,7 @@ class Line:
                 stopping.set()
                 await trio.sleep(_ORPHAN_DEADLINE_S)
                 orphaned()
+                nursery.cancel_scope.cancel()
 
     async def _receive(self) -> list[tuple[bytes, bytes]]:
         await trio.lowlevel.wait_readable(self._sock)

@@ -79,8 +79,10 @@ def server_context(chain: Path, key: Path) -> ssl.SSLContext:
     context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION
     # One ticket is what a mail client can use; the second of the default is work for nothing.
     context.num_tickets = 1
-    if hasattr(context, "set_groups"):  # Python 3.15; before, OpenSSL's default list holds them.
-        context.set_groups(_GROUPS)
+    # Python 3.15 has it; before, OpenSSL's default list stands, which begins with the first two.
+    set_groups = getattr(context, "set_groups", None)
+    if set_groups is not None:
+        set_groups(_GROUPS)
     context.load_cert_chain(chain, key)
     return context
 

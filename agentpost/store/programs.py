@@ -22,7 +22,7 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final, TypedDict
 
 logger = logging.getLogger("agentpost.store.programs")
 
@@ -53,8 +53,16 @@ class Account:
     gid: int
 
 
-def identity(account: Account | None) -> dict[str, Any]:
-    """Arguments of :class:`subprocess.Popen` that make the child run as ``account``."""
+class Identity(TypedDict, total=False):
+    """Arguments of :class:`subprocess.Popen` that change the user."""
+
+    user: int
+    group: int
+    extra_groups: list[int]
+
+
+def identity(account: Account | None) -> Identity:
+    """Arguments that make a child run as ``account``; none when it stays what we are."""
     if account is None:
         return {}
     return {"user": account.uid, "group": account.gid, "extra_groups": []}
