@@ -33,7 +33,7 @@ _SOFT_BOUNCE_RETRY_S = 2.0
 class Deliver(Protocol):
     """Puts mail into an inbox that lives here."""
 
-    async def __call__(self, inbox: InboxId, octets: bytes) -> None:
+    async def __call__(self, inbox: InboxId, octets: bytes, /) -> None:
         """Deliver ``octets`` to ``inbox``; nothing happens when it is gone."""
         ...
 
