@@ -183,6 +183,10 @@ class TestLogin:
         if not said.startswith("421"):
             assert speaker.say(f"AUTH PLAIN {plain()}").startswith("235")
 
+    def test_nul_in_a_user_name(self) -> None:
+        speaker = Client()
+        assert speaker.say(f"AUTH LOGIN {b64(ADDRESS + chr(0))}").startswith("501 5.5.2")
+
     def test_octets_that_are_not_utf8(self) -> None:
         assert Client().say("AUTH PLAIN AP8AYg==").startswith("501 5.5.2")
 

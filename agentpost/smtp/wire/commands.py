@@ -281,7 +281,8 @@ def _body(given: _Given) -> Body | None:
             return Body.EIGHTBITMIME
         case b"BINARYMIME":
             raise Refused(_NO_BINARYMIME)
-    raise Refused(_BAD_PARAMETER)
+        case _:
+            raise Refused(_BAD_PARAMETER)
 
 
 def _ret(given: _Given) -> Ret | None:

@@ -108,7 +108,3 @@ class ChunkReceiver:
         if self.body is not None:
             self.body += octets if have == size else octets[:size]
         return octets[size:]
-
-    def discard(self) -> None:
-        """Pass over the rest of the chunk."""
-        self.body = None
