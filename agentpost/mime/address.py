@@ -219,11 +219,7 @@ class _Reader:
         elif mark == b"@":
             self._at_sign()
         elif mark == b"<":
-            if self.closed or self.in_angle or self.local is not None:
-                self._finish()
-            self.name = b" ".join(self.words)
-            self.words = []
-            self.in_angle = True
+            self._open_angle()
         elif mark == b">":
             if self.in_angle:
                 self.closed = True
@@ -231,6 +227,19 @@ class _Reader:
         elif mark == b":":
             self._colon()
         self.glued = False
+
+    def _open_angle(self) -> None:
+        if self.closed or self.in_angle:
+            self._finish()
+        if self.local is not None:
+            # LENIENT_ADDRESS_AS_NAME: "jo@x.y <jo@x.y>", without the quotes it needs.
+            self.words.append(self.local + b"@" + b"".join(self.domain))
+            if self.name:
+                self.words.insert(0, self.name)
+            self.local, self.domain = None, []
+        self.name = b" ".join(self.words)
+        self.words = []
+        self.in_angle = True
 
     def _at_sign(self) -> None:
         if self.in_angle and not self.words and self.local is None and not self.route:
@@ -248,6 +257,7 @@ class _Reader:
                 local = words.pop() + local
             self.local = local
             self.name = b" ".join(words) if words else None
+            self.words = []
 
     def _colon(self) -> None:
         if self.in_route:
@@ -271,9 +281,7 @@ class _Reader:
         if not name and self.name is None and self.comment is not None and self.local is not None:
             name = self.comment.strip(b" \t")
         route = b"".join(self.route) or None
-        self.found.append(
-            Mailbox(_one_space(name) if name else None, local or b"", b"".join(self.domain), route)
-        )
+        self.found.append(Mailbox(name or None, local or b"", b"".join(self.domain), route))
         self._reset()
 
 

@@ -24,6 +24,7 @@ _IDENTITY = frozenset((b"", b"7bit", b"8bit", b"binary"))
 _UUENCODED = frozenset((b"x-uuencode", b"uuencode", b"x-uue", b"uue"))
 _UU_BEGIN = re.compile(rb"^begin [0-7]{3,4} ?[^\r\n]*\r?\n", re.MULTILINE)
 _UU_LINE = re.compile(rb"[^\r\n]++")
+_KNOWN = _IDENTITY | _UUENCODED | {b"base64", b"quoted-printable"}
 _READABLE = frozenset((b"text/plain", b"text/html"))
 _REPORTS = frozenset(
     (
@@ -34,7 +35,8 @@ _REPORTS = frozenset(
     )
 )
 _MAX_JOINED = 50
-_QP_SPACE = re.compile(rb"[ \t]++(?=\r?\n|\Z)")
+# The look-behind keeps a run of spaces from being read once for each of them.
+_QP_SPACE = re.compile(rb"(?<![ \t])[ \t]++(?=\r?\n|\Z)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +60,8 @@ class Attachment:
 def decode_body(part: Part, octets: bytes, most: int | None = None) -> bytes:
     """The body of ``part`` without its transfer encoding.
 
-    With ``most`` at least that many octets when there are as many, and not many more.  An unknown
-    encoding leaves the octets as they are.  Never raises.
+    With ``most`` only about that much is decoded: no less, but for quoted-printable whose lines
+    are shorter than anyone's.  An unknown encoding leaves the octets as they are.  Never raises.
     """
     encoding = part.transfer
     start, end = part.header_end, part.body_end
@@ -77,6 +79,11 @@ def decode_body(part: Part, octets: bytes, most: int | None = None) -> bytes:
     return body if most is None else body[:most]
 
 
+def is_decodable(part: Part) -> bool:
+    """Whether the transfer encoding of ``part`` is known (BINARY's UNKNOWN-CTE, RFC 9051)."""
+    return part.transfer in _KNOWN
+
+
 def decode_quoted_printable(body: bytes) -> bytes:
     """``body`` decoded; white space at line ends goes, broken escapes stay (RFC 2045 section 6.7)."""
     return binascii.a2b_qp(_QP_SPACE.sub(b"", body) if b" \r" in body or b" \n" in body else body)
@@ -92,7 +99,7 @@ def decode_uuencoded(body: bytes) -> bytes:
         return body
     pieces: list[bytes] = []
     room = len(body)
-    for line in islice(_UU_LINE.finditer(body, begin.end()), room // 8 + 100):
+    for line in islice(_UU_LINE.finditer(body, begin.end()), room // 16 + 100):
         piece = _uu_line(line[0])
         room -= len(piece)
         if not piece or room < 0:
@@ -352,7 +359,6 @@ def decoded_size(part: Part, octets: bytes) -> int:
 
 _UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
 _FORBIDDEN = re.compile(r'[<>:"|?*]')
-_LAST_PATH = re.compile(r".*[/\\]", re.DOTALL)
 
 
 def filename(part: Part, limits: MimeLimits = _DEFAULT) -> str | None:
@@ -372,7 +378,7 @@ def filename(part: Part, limits: MimeLimits = _DEFAULT) -> str | None:
 def safe_filename(name: str, limits: MimeLimits = _DEFAULT) -> str | None:
     """``name`` as :func:`filename` gives it; None when nothing of it is left."""
     name = _UNSAFE.sub("", name)
-    name = _LAST_PATH.sub("", name)
+    name = name[max(name.rfind("/"), name.rfind("\\")) + 1 :]
     name = _FORBIDDEN.sub("_", name).strip(" .") if name.strip(". ") else ""
     most = limits.max_filename_characters
     if len(name) > most:

@@ -182,7 +182,6 @@ _EXTRA = {
 _NOT_PLAIN = re.compile(r"[^a-z0-9]")
 _UPPER_CONTROLS = re.compile(b"[\x80-\x9f]")
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
-_EIGHT_BIT = re.compile(rb"[^\n]*[\x80-\xff][^\n]*\n?")
 
 
 def _plain(name: str) -> str:
@@ -263,10 +262,11 @@ def decode_guessing(octets: bytes, limits: MimeLimits = _DEFAULT) -> str:
     except UnicodeDecodeError:
         pass
     sample = bytearray()
-    for line in _EIGHT_BIT.finditer(octets[: 16 * limits.max_sample_octets]):
-        sample += line[0]
-        if len(sample) >= limits.max_sample_octets:
-            break
+    for line in octets[: 16 * limits.max_sample_octets].split(b"\n"):
+        if not line.isascii():
+            sample += line + b"\n"
+            if len(sample) >= limits.max_sample_octets:
+                break
     codec = _guess(bytes(sample[: limits.max_sample_octets]))
     return storable(octets.decode(codec or "cp1252", "replace"))
 

@@ -13,6 +13,7 @@ import re
 from urllib.parse import unquote_to_bytes
 
 from agentpost.mime.charset import decode, decode_undeclared, storable
+from agentpost.mime.fields import unstructured
 from agentpost.mime.header import unfold
 from agentpost.mime.media import Parameters, merged_parameters, percent_encoded
 
@@ -147,8 +148,6 @@ def encode_header(name: str, text: str) -> bytes:
 
     Source: RFC 2047 section 2; RFC 5322 section 2.2.3.
     """
-    from agentpost.mime.fields import unstructured
-
     return unstructured(name, clean(storable(text)))
 
 

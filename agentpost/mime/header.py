@@ -21,7 +21,8 @@ _DEFAULT = MimeLimits()
 _FIELD = re.compile(
     rb"([!-9;-~\x80-\xff]++)[ \t]*+:[ \t]*+([^\n]*+(?:\n[ \t][^\n]*+)*+)\n?+|[^\n]*+\n|[^\n]++"
 )
-_FOLD = re.compile(rb"\r*\n")
+# The look-behind keeps a run of CR from being read once for each of them.
+_FOLD = re.compile(rb"(?<!\r)\r*+\n")
 
 
 class Field(NamedTuple):

@@ -22,6 +22,7 @@ from agentpost.mime.body import (
     decode_quoted_printable,
     decode_text,
     html_to_text,
+    is_decodable,
     safe_filename,
     unflow,
     walk,
@@ -116,6 +117,12 @@ def test_any_body_decodes(body: bytes, encoding: bytes) -> None:
 def test_text_of_a_part(media: bytes, body: bytes, expected: str) -> None:
     octets = encoded(b"8bit", body, media)
     assert decode_text(scan(octets), octets) == expected
+
+
+def test_known_transfer_encodings() -> None:
+    assert is_decodable(scan(PLAIN))
+    assert is_decodable(scan(encoded(b"Base64", b"")))
+    assert not is_decodable(scan(encoded(b"x-own", b"")))
 
 
 def test_text_is_bounded() -> None:
@@ -252,6 +259,10 @@ def test_a_safe_name_is_one_name(name: str) -> None:
         encoded(b"quoted-printable", b"=" * 500_000),
         encoded(b"quoted-printable", b" " * 500_000 + b"x"),
         encoded(b"quoted-printable", b" \r" * 250_000),
+        encoded(b"quoted-printable", b" " * 500_000 + b"x \n"),
+        encoded(b"8bit", b"\xff\n" + b"a" * 500_000, b"text/plain"),
+        b"Content-Disposition: attachment; filename=" + b"a" * 200_000 + b"\r\n\r\n",
+        b'Content-Disposition: attachment; filename="' + b"=?" * 30_000 + b'"\r\n\r\n',
         encoded(b"x-uuencode", b"begin 644 x\n" + b"!\n" * 1_000_000),
         encoded(b"x-uuencode", b"begin 6" * 70_000),
         encoded(b"7bit", b"> " * 250_000, b"text/plain; format=flowed"),

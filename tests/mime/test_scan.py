@@ -272,6 +272,8 @@ def nest_of_multiparts(depth: int) -> bytes:
         b"Content-Type: text/plain" + b';a="' * 15_000 + b"\r\n\r\n",
         b"Content-Type: " + b"()" * 30_000 + b"\r\n\r\n",
         b"X: " + b"\r\n " * 80_000 + b"\r\n\r\n",
+        b"X: " + b"\r" * 200_000 + b"x\n y\n\n",
+        b"Content-Type: " + b"\r" * 200_000 + b"x\n y\n\n",
         b" " * 250_000,
         b"a" * 250_000,
         b"a " * 120_000 + b":",
