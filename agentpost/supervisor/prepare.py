@@ -41,7 +41,7 @@ def main() -> int:
 
 
 async def _prepare(settings: Config) -> Prepared:
-    from agentpost.errors import Overloaded
+    from agentpost.errors import Problem
     from agentpost.store.bootstrap import bootstrap
     from agentpost.store.fitness import why_unfit
     from agentpost.store.migrate import migrate
@@ -51,17 +51,16 @@ async def _prepare(settings: Config) -> Prepared:
     try:
         certificate = ensure_certificate(settings)
         database = await Database.open(settings.database_url)
-    except (Overloaded, config.ConfigError) as error:
+    except (Problem, config.ConfigError) as error:
         return Prepared(error=str(error))
     try:
         refusal = await why_unfit(database)
         if refusal is not None:
             return Prepared(error=refusal)
-        try:
-            await migrate(database)
-        except RuntimeError as error:
-            return Prepared(error=str(error))
+        await migrate(database)
         first = await bootstrap(database, settings.bootstrap_key)
+    except (Problem, RuntimeError) as error:
+        return Prepared(error=str(error))
     finally:
         await database.aclose()
     return Prepared(certificate=certificate, api_key=None if first is None else first.secret)

@@ -35,6 +35,7 @@ logger = logging.getLogger("agentpost.supervisor")
 
 _PREPARE_DEADLINE_S: Final = 600.0
 """A migration of a large database may take minutes."""
+_PREPARE_LOOK_S: Final = 0.2
 _START_ATTEMPTS: Final = 3
 """How often workers may die before any was ever ready; then the cause is not chance."""
 _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
@@ -89,13 +90,18 @@ class _Supervisor:
         for number in range(self._settings.workers):
             self._workers.append(Worker(number, bound))
             self._spawn(self._workers[-1])
-        prepared = _prepare(self._settings)
+        prepared = _prepare(self._settings, self._told_to_stop)
+        if prepared is None:
+            return 0
         chain, key = (Path(path) for path in prepared.certificate)
         self._settings = dataclasses.replace(self._settings, tls_cert=chain, tls_key=key)
         self._on_ready = lambda: self._announce(prepared, time.monotonic() - began)
         for worker in self._workers:
             self._order(worker)
         return self._loop()
+
+    def _told_to_stop(self) -> bool:
+        return signal.SIGTERM in self._signals or signal.SIGINT in self._signals
 
     # --- start ----------------------------------------------------------------------------
 
@@ -278,21 +284,34 @@ def _with_actual_ports(settings: Config, bound: dict[str, socket.socket]) -> Con
     return dataclasses.replace(settings, **changes)  # type: ignore[arg-type]
 
 
-def _prepare(settings: Config) -> Prepared:
-    """Have a child prepare database and certificate. Raises: CannotServe with its reason."""
+def _prepare(settings: Config, told_to_stop: Callable[[], bool]) -> Prepared | None:
+    """Have a child prepare database and certificate; None when told to stop meanwhile.
+
+    Raises: CannotServe with the child's reason.
+    """
+    question: bytes | None = json.dumps(config.dump(settings)).encode()
+    deadline = time.monotonic() + _PREPARE_DEADLINE_S
     with subprocess.Popen(
         [sys.executable, "-m", "agentpost", "prepare"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         start_new_session=True,
     ) as child:
-        try:
-            answer, _ = child.communicate(
-                json.dumps(config.dump(settings)).encode(), _PREPARE_DEADLINE_S
-            )
-        except BaseException:
-            child.kill()
-            raise
+        answer = None
+        while answer is None:
+            try:
+                answer, _ = child.communicate(question, _PREPARE_LOOK_S)
+            except subprocess.TimeoutExpired:
+                question = None  # It is being sent already.
+                if told_to_stop():
+                    child.kill()  # A step of the schema is a transaction: it is undone.
+                    return None
+                if time.monotonic() > deadline:
+                    child.kill()
+                    raise CannotServe("preparing the database took too long") from None
+            except BaseException:
+                child.kill()
+                raise
     if child.returncode != 0:
         raise CannotServe("the database could not be prepared; the log above says why")
     fields = json.loads(answer)
