@@ -30,7 +30,7 @@ from agentpost.imap.wire.fetchitems import (
     Preview,
 )
 from agentpost.mime.scan import Part, unpack
-from agentpost.model.mailbox import Rendered, Snapshot, Wanted
+from agentpost.model.mailbox import HEAD_OCTETS, Rendered, Snapshot, Wanted
 
 if TYPE_CHECKING:
     from agentpost.imap.session import Session
@@ -269,10 +269,10 @@ async def say_messages(
     """
     missing = 0
     for snapshot, run in _runs(state, named, ghosts=not how.wanted.anything):
-        for chosen in _batches(snapshot, run, how.wanted):
+        for chosen in batches(snapshot, run, how.wanted):
             content = Rendered()
             if how.wanted.anything:
-                content = await _content(session, state, snapshot, chosen, how.wanted)
+                content = await content_of(session, state, snapshot, chosen, how.wanted)
                 if len(content.uids) != len(chosen.uids):
                     missing += len(chosen.uids) - len(content.uids)
                     chosen = _only(chosen, content.uids)  # noqa: PLW2901
@@ -299,7 +299,7 @@ async def _say(session: Session, batch: Batch, how: Plan) -> None:
     await session.flush_when_large()
 
 
-async def _content(
+async def content_of(
     session: Session, state: Selected, snapshot: Snapshot, chosen: Chosen, wanted: Wanted
 ) -> Rendered:
     """What the database knows of these messages; header sections are complete."""
@@ -342,16 +342,19 @@ def _slice(named: Chosen, start: int, stop: int) -> Chosen:
     return Chosen(named.numbers[start:stop], named.uids[start:stop], named.rows[start:stop])
 
 
-def _batches(snapshot: Snapshot, run: Chosen, wanted: Wanted) -> Iterator[Chosen]:
+def batches(snapshot: Snapshot, run: Chosen, wanted: Wanted) -> Iterator[Chosen]:
     """``run`` in batches of bounded octets and rows."""
     start, count = 0, len(run.uids)
-    sizes: list[int] = []
-    if wanted.octets:
-        sizes = list(accumulate(columns.at(snapshot.sizes, run.rows), initial=0))
+    ends: list[int] = []
+    if wanted.octets or wanted.head:
+        sizes: Iterable[int] = columns.at(snapshot.sizes, run.rows)
+        if not wanted.octets:
+            sizes = map(min, sizes, repeat(HEAD_OCTETS))
+        ends = list(accumulate(sizes, initial=0))
     while start < count:
         stop = min(start + _BATCH_ROWS, count)
-        if wanted.octets:
-            fits = bisect_right(sizes, sizes[start] + _BATCH_OCTETS) - 1
+        if ends:
+            fits = bisect_right(ends, ends[start] + _BATCH_OCTETS) - 1
             stop = min(stop, max(fits, start + 1))
         yield _slice(run, start, stop)
         start = stop
