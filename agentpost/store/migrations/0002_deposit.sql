@@ -1,7 +1,8 @@
 -- One statement, and so one exchange and one fsync, stores a whole batch of messages.
 --
 -- The plans inside are made once a connection: planning them for each call cost four times what
--- running them did.
+-- running them did.  They are made when tables may still be empty, so they must use the indexes that
+-- will matter once they are not.
 
 CREATE FUNCTION deposit(
     -- one element per message, in the order of arrival
@@ -38,7 +39,8 @@ CREATE FUNCTION deposit(
     ordinal integer, mailbox_id bigint, uidvalidity bigint, uid bigint, modseq bigint,
     thread_id text
 )
-LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan AS $$
+LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan
+    SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
     n CONSTANT integer := cardinality(m_id);
     t_organization text[];

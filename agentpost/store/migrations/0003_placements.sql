@@ -10,7 +10,8 @@ CREATE FUNCTION store_flags(
     of_inbox text, in_mailbox bigint, of_uids bigint[], mode text, bits smallint, words text[],
     unchanged_since bigint
 ) RETURNS TABLE (uid bigint, flags smallint, keywords text[], modseq bigint, refused boolean)
-LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan AS $$
+LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan
+    SET enable_seqscan = off AS $$
 DECLARE
     v_inbox text;
     v_modseq bigint;
@@ -67,7 +68,8 @@ RETURN ARRAY(SELECT lower(w) FROM unnest(words) AS w);
 -- Removes placements (all \Deleted ones when no uids are given) and what only they kept.
 CREATE FUNCTION expunge(of_inbox text, in_mailbox bigint, of_uids bigint[], only_deleted boolean)
 RETURNS TABLE (uid bigint, modseq bigint)
-LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan AS $$
+LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan
+    SET enable_seqscan = off AS $$
 DECLARE
     v_inbox text;
     v_modseq bigint;
@@ -103,7 +105,8 @@ $$;
 
 -- Deletes those of the messages that no mailbox holds any longer.
 CREATE FUNCTION forget_messages(ids text[]) RETURNS void
-LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan AS $$
+LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan
+    SET enable_seqscan = off AS $$
 DECLARE
     v_gone text[];
     v_blobs text[];
@@ -138,7 +141,8 @@ $$;
 CREATE FUNCTION copy_placements(
     of_inbox text, in_mailbox bigint, of_uids bigint[], to_mailbox bigint, moving boolean
 ) RETURNS TABLE (source bigint, destination bigint, uidvalidity bigint, modseq bigint)
-LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan AS $$
+LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan
+    SET enable_seqscan = off AS $$
 DECLARE
     v_inbox text;
     v_modseq bigint;
