@@ -212,6 +212,11 @@ class MimeLimits:
     """Multiparts and messages inside each other; real mail stays under 10."""
     max_parts: int = 10_000
     """Parts of one message; the last one then holds the rest unread."""
+    max_passes: int = 16
+    """How often the octets are gone through in search of boundaries, one multipart inside the
+    other; real nesting halves the octets on the way."""
+    free_pass_octets: int = 8 * 1024 * 1024
+    """Octets searched for boundaries that do not count for that: a few milliseconds."""
     max_header_octets: int = 256 * 1024
     """Of one header section that are read for fields; the largest of real mail is under 64 KiB."""
     max_fields: int = 2_000

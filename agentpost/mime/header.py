@@ -22,6 +22,7 @@ _FIELD = re.compile(
     rb"([!-9;-~\x80-\xff]++)[ \t]*+:[ \t]*+([^\n]*+(?:\n[ \t][^\n]*+)*+)\n?+|[^\n]*+\n|[^\n]++"
 )
 # The look-behind keeps a run of CR from being read once for each of them.
+_WINDOW = 8_192
 _FOLD = re.compile(rb"(?<!\r)\r*+\n")
 
 
@@ -132,11 +133,19 @@ def header_end(octets: bytes, start: int, end: int) -> int | None:
         return start + 2
     if octets.startswith(b"\n", start, end):
         return start + 1
-    at = octets.find(b"\n\r\n", start, end)
-    bare = octets.find(b"\n\n", start, end if at < 0 else at + 1)
-    if bare >= 0:
-        return bare + 2
-    return at + 3 if at >= 0 else None
+    window = _WINDOW
+    while True:
+        # In growing windows: a message without one kind of line end is not searched to its end.
+        stop = min(end, start + window)
+        at = octets.find(b"\n\r\n", start, stop)
+        bare = octets.find(b"\n\n", start, stop if at < 0 else at + 1)
+        if bare >= 0:
+            return bare + 2
+        if at >= 0:
+            return at + 3
+        if stop == end:
+            return None
+        window *= 4
 
 
 def unfold(value: bytes) -> bytes:

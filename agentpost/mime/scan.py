@@ -9,8 +9,8 @@ lines, so an outer boundary ends whatever is open inside it without a look at in
 region carries two ends: where the boundary line begins, and where the line end before it begins,
 which belongs to the boundary (RFC 2046 section 5.1.1); a header section may reach to the first,
 a body only to the second.  Regions wait in a list, not on the call stack; the tree is put
-together from its leaves at the end.  The cost is the size of the message times the depth of its
-multiparts, which is bounded.
+together from its leaves at the end.  Each multipart inside another is one more pass over its
+octets; the depth and the octets gone through are bounded, so the cost is linear.
 """
 
 from __future__ import annotations
@@ -102,6 +102,11 @@ class Part:
         return self.type.startswith(b"text/")
 
     @property
+    def counted(self) -> bool:
+        """Whether ``lines`` is known."""
+        return self.type.startswith(b"text/") or self.type in _EMBEDDED
+
+    @property
     def is_message(self) -> bool:
         """Whether this part is an embedded message that was looked into."""
         return bool(self.children) and self.type in _EMBEDDED
@@ -149,74 +154,82 @@ def scan(octets: bytes, limits: MimeLimits = _DEFAULT) -> Part:
 
 def scan_with_header(octets: bytes, limits: MimeLimits = _DEFAULT) -> tuple[Part, Header]:
     """The part tree of ``octets`` and the index of the root's header fields."""
-    size = len(octets)
-    root = _Node(0, size, size, 0, b"text/plain", -1)
-    nodes = [root]
-    for position, node in enumerate(nodes):  # grows while it is walked
-        _read_header(octets, node, limits)
-        if node.opaque:
-            continue
-        if node.type.startswith(b"multipart/"):
-            _open_multipart(octets, node, position, nodes, limits)
-        elif node.type in _EMBEDDED:
-            _open_message(node, position, nodes, limits)
-    assert root.content is not None
-    return _assembled(octets, nodes), root.content
+    scanner = _Scanner(octets, limits)
+    scanner.open_all()
+    header = scanner.nodes[0].content
+    assert header is not None
+    return _assembled(octets, scanner.nodes), header
 
 
-def _read_header(octets: bytes, node: _Node, limits: MimeLimits) -> None:
-    found = header_end(octets, node.start, node.line)
-    node.header_end = max(node.start, node.end) if found is None else found
-    node.body_end = max(node.header_end, node.end)
-    content = node.content = Header(octets, node.start, node.header_end, limits)
-    media = None
-    if (value := content.first(b"content-type")) is not None:
-        media = parse_media(value, limits)
-    if media is None:
-        node.media = node.type = node.default
-    else:
-        node.media, node.parameters = media
-        node.type = node.media.lower()
-        node.defaulted = False
+class _Scanner:
+    """The parts found so far, each after the one it is in, and what may still be done."""
 
+    __slots__ = ("limits", "nodes", "octets", "work")
 
-def _open_message(node: _Node, position: int, nodes: list[_Node], limits: MimeLimits) -> None:
-    if node.depth >= limits.max_depth or len(nodes) >= limits.max_parts:
-        node.opaque = True
-        return
-    start = node.header_end
-    nodes.append(
-        _Node(start, max(start, node.line), node.body_end, node.depth + 1, b"text/plain", position)
-    )
+    def __init__(self, octets: bytes, limits: MimeLimits) -> None:
+        size = len(octets)
+        self.octets = octets
+        self.limits = limits
+        self.nodes = [_Node(0, size, size, 0, b"text/plain", -1)]
+        self.work = limits.max_passes * size + limits.free_pass_octets
 
+    def open_all(self) -> None:
+        """Read the header section of every part and add the parts inside it."""
+        for position, node in enumerate(self.nodes):  # grows while it is walked
+            self._read_header(node)
+            if node.opaque:
+                continue
+            if node.type.startswith(b"multipart/"):
+                self._open_multipart(node, position)
+            elif node.type in _EMBEDDED:
+                self._open_message(node, position)
 
-def _open_multipart(
-    octets: bytes, node: _Node, position: int, nodes: list[_Node], limits: MimeLimits
-) -> None:
-    boundary = _boundary(node.parameters)
-    if not boundary:
-        return
-    if node.depth >= limits.max_depth:
-        node.opaque = True
-        return
-    default = b"message/rfc822" if node.type == b"multipart/digest" else b"text/plain"
-    depth = node.depth + 1
-    room = limits.max_parts - len(nodes)
-    if room <= 0:
-        node.opaque = True
-        return
-    regions = _regions(octets, boundary, node.header_end, max(node.header_end, node.line), node.end)
-    if len(regions) > room:
-        start = regions[room - 1][0]
-        del regions[room - 1 :]
-        regions.append((start, max(start, node.line), max(start, node.end)))
-        over = True
-    else:
-        over = False
-    for start, line, end in regions:
-        nodes.append(_Node(start, line, end, depth, default, position))
-    if over:
-        nodes[-1].opaque = True
+    def _read_header(self, node: _Node) -> None:
+        found = header_end(self.octets, node.start, node.line)
+        node.header_end = max(node.start, node.end) if found is None else found
+        node.body_end = max(node.header_end, node.end)
+        content = Header(self.octets, node.start, node.header_end, self.limits)
+        node.content = content
+        media = None
+        if (value := content.first(b"content-type")) is not None:
+            media = parse_media(value, self.limits)
+        if media is None:
+            node.media = node.type = node.default
+        else:
+            node.media, node.parameters = media
+            node.type = node.media.lower()
+            node.defaulted = False
+
+    def _open_message(self, node: _Node, position: int) -> None:
+        if node.depth >= self.limits.max_depth or len(self.nodes) >= self.limits.max_parts:
+            node.opaque = True
+            return
+        start, line = node.header_end, max(node.header_end, node.line)
+        self.nodes.append(
+            _Node(start, line, node.body_end, node.depth + 1, b"text/plain", position)
+        )
+
+    def _open_multipart(self, node: _Node, position: int) -> None:
+        boundary = _boundary(node.parameters)
+        if not boundary:
+            return
+        start, line = node.header_end, max(node.header_end, node.line)
+        room = self.limits.max_parts - len(self.nodes)
+        self.work -= line - start
+        if node.depth >= self.limits.max_depth or room <= 0 or self.work < 0:
+            node.opaque = True
+            return
+        default = b"message/rfc822" if node.type == b"multipart/digest" else b"text/plain"
+        regions = _regions(self.octets, boundary, start, line, node.end, room + 1)
+        over = len(regions) > room
+        if over:
+            del regions[room:]
+            start = regions[-1][0]
+            regions[-1] = (start, max(start, line), max(start, node.end))
+        for start, line, end in regions:
+            self.nodes.append(_Node(start, line, end, node.depth + 1, default, position))
+        if over:
+            self.nodes[-1].opaque = True
 
 
 def _boundary(parameters: Parameters) -> bytes:
@@ -235,9 +248,11 @@ def _boundary(parameters: Parameters) -> bytes:
 
 
 def _regions(
-    octets: bytes, boundary: bytes, start: int, line: int, end: int
+    octets: bytes, boundary: bytes, start: int, line: int, end: int, most: int
 ) -> list[tuple[int, int, int]]:
     """The regions of the parts of a multipart whose body stands from ``start`` to ``line``.
+
+    At most ``most`` of them, so that nothing is gained by looking on.
 
     Each is (start, where the boundary line after it begins, where the line end before that
     begins).  A boundary line may have white space after the boundary, or two hyphens, which end
@@ -252,7 +267,7 @@ def _regions(
     if at < 0:
         at = octets.find(needle, start, line) + 1
         at = at or -1
-    while at >= 0:
+    while at >= 0 and len(regions) < most:
         after = at + length
         closes = octets.startswith(b"--", after, line)
         if closes or after == line or octets[after] in _AFTER_BOUNDARY:
@@ -269,7 +284,7 @@ def _regions(
                 continue
         at = octets.find(needle, after - 1, line) + 1
         at = at or -1
-    if open_at >= 0:
+    if open_at >= 0 and len(regions) < most:
         regions.append((open_at, line, max(open_at, end)))
     return regions
 
@@ -304,8 +319,12 @@ def _part(octets: bytes, node: _Node, children: tuple[Part, ...]) -> Part:
         # The empty line of a header section that a boundary follows belongs to the section, and
         # so to the body of all that it is in.
         body_end = children[-1].body_end
-    counted = node.type.startswith(b"text/") or node.type in _EMBEDDED
-    lines = octets.count(b"\n", node.header_end, body_end) if counted else 0
+    lines = 0
+    if node.type in _EMBEDDED and children and children[0].counted:
+        child = children[0]
+        lines = octets.count(b"\n", child.header_start, child.header_end) + child.lines
+    elif node.type.startswith(b"text/") or node.type in _EMBEDDED:
+        lines = octets.count(b"\n", node.header_end, body_end)
     encoding = transfer = b""
     if (value := content.first(b"content-transfer-encoding")) is not None:
         encoding = parse_token(value)

@@ -254,6 +254,23 @@ def test_too_many_parts_end_in_one_opaque_rest() -> None:
     check(part, octets)
 
 
+def test_the_search_for_boundaries_is_bounded() -> None:
+    octets = nest_of_multiparts(20) + b"\r\n" + b"x" * 10_000
+    part, depth = scan(octets, MimeLimits(max_passes=3, free_pass_octets=0)), 0
+    check(part, octets)
+    while part.children:
+        part, depth = part.children[0], depth + 1
+    assert (depth, part.opaque) == (3, True)
+
+
+def test_lines_of_nested_messages_are_counted_once() -> None:
+    octets = b"Content-Type: message/rfc822\r\n\r\n" * 90 + b"\r\n" + b"a\n" * 500_000
+    begun = time.process_time()
+    part = scan(octets)
+    assert time.process_time() - begun < 0.3
+    check(part, octets)
+
+
 def nest_of_multiparts(depth: int) -> bytes:
     return b"".join(
         b"Content-Type: multipart/mixed; boundary=b%d\r\n\r\n--b%d\r\n" % (n, n)
