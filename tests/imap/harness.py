@@ -25,6 +25,7 @@ from agentpost.store.opening import Store, open_store
 from agentpost.store.settings import StoreSettings
 
 SETTINGS = StoreSettings(shared_domain="shared.test", master_key=bytes(range(32)))
+NO_FLAGS = Flag(0)
 WHEN = InternalDate(datetime(2026, 3, 8, 14, 30, 5, tzinfo=UTC), 60)
 """INTERNALDATE of what is put into a mailbox here, unless a test says otherwise."""
 
@@ -115,7 +116,7 @@ class Place:
         self,
         *messages: bytes,
         mailbox: str = "INBOX",
-        flags: Flag = Flag(0),
+        flags: Flag = NO_FLAGS,
         keywords: tuple[str, ...] = (),
         date: InternalDate | None = WHEN,
     ) -> list[int]:
