@@ -11,6 +11,7 @@ import msgspec
 from agentpost.ids import EnvironmentId, OrganizationId
 from agentpost.model.actor import Actor, Scope
 from agentpost.model.page import Page, PageRequest
+from agentpost.store import checks
 from agentpost.store.narrowing import Narrowing
 from agentpost.store.pool import Connection, Row
 from agentpost.store.store import Door
@@ -102,7 +103,7 @@ def _narrowed(actor: Actor, wanted: AuditFilter, page: PageRequest) -> Narrowing
     for column in ("actor", "action", "resource"):
         value: str | None = getattr(wanted, column)
         if value is not None:
-            query.add(f"a.{column} = {{0}}", value)
+            query.add(f"a.{column} = {{0}}", checks.searchable(column, value))
     if wanted.after is not None:
         query.add("a.created_at > {0}", wanted.after)
     if wanted.before is not None:

@@ -15,7 +15,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from agentpost.auth.addresses import lowered
-from agentpost.errors import Conflict, Overloaded
+from agentpost.errors import Conflict, NotFound, Overloaded
 from agentpost.ids import EnvironmentId, InboxId, ModSeq, OrganizationId, new_id
 from agentpost.model.actor import Actor, Scope
 from agentpost.model.inbox import Inbox
@@ -131,10 +131,12 @@ class Inboxes:
         prepared = await prepare(self._settings)
 
         async def write(connection: Connection, where: Scope) -> tuple[NewInbox, bool]:
-            # Holds off the environment's deletion until this commits.
-            await connection.execute(
-                "SELECT 1 FROM environments WHERE id = $1 FOR KEY SHARE", where.environment
+            # Holds off the environment's deletion until this commits, or waits for it.
+            there = await connection.value(
+                "SELECT true FROM environments WHERE id = $1 FOR KEY SHARE", where.environment
             )
+            if there is None:
+                raise NotFound("There is no such environment.")
             row = await _by_client_id(connection, where, request.client_id)
             if row is None:
                 made = await self._insert(connection, where, request, username)

@@ -7,6 +7,7 @@ environments and inboxes of a new or changed key lie inside those of the key tha
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TypeVar
@@ -16,7 +17,7 @@ from msgspec import UNSET, UnsetType
 from agentpost import clock
 from agentpost.auth.keys import Secret, new_api_key
 from agentpost.errors import Conflict, FieldError, Forbidden, Limit, NotFound, UnknownField
-from agentpost.ids import EnvironmentId, InboxId, KeyId, OrganizationId, new_id
+from agentpost.ids import EnvironmentId, InboxId, KeyId, OrganizationId, is_id, new_id
 from agentpost.limits import IdentityLimits
 from agentpost.model.actor import SCOPES, Actor, Scope
 from agentpost.model.organization import ApiKey, Kind, NewApiKey
@@ -260,8 +261,10 @@ class Keys:
         checks.line("name", request.name, limits.max_name_characters)
         checks.client_id(request.client_id)
         scopes = _checked_scopes(actor, request.scopes)
-        environments = _inherited("environment_ids", request.environments, actor.environments)
-        inboxes = _inherited("inbox_ids", request.inboxes, actor.inboxes)
+        environments = _inherited(
+            "environment_ids", "env", request.environments, actor.environments
+        )
+        inboxes = _inherited("inbox_ids", "inb", request.inboxes, actor.inboxes)
         for name, ids in (("environment_ids", environments), ("inbox_ids", inboxes)):
             if ids is not None and len(ids) > limits.max_key_places:
                 raise checks.refuse(name, f"at most {limits.max_key_places} are allowed")
@@ -395,7 +398,7 @@ async def _kind(connection: Connection, where: Scope, environments: Sequence[str
     return default[0] if default else "live"
 
 
-def _all_found(path: str, wanted: Sequence[str], present: set[str]) -> None:
+def _all_found(path: str, wanted: Sequence[str], present: AbstractSet[str]) -> None:
     missing = tuple(
         FieldError(f"{path}[{number}]", "does not exist")
         for number, each in enumerate(wanted)
@@ -410,15 +413,15 @@ def _all_found(path: str, wanted: Sequence[str], present: set[str]) -> None:
 
 
 def _inherited(
-    path: str, wanted: Sequence[Id] | None, held: frozenset[Id] | None
+    path: str, prefix: str, wanted: Sequence[Id] | None, held: frozenset[Id] | None
 ) -> tuple[Id, ...] | None:
     """What the new key is bound to: what was asked for, else what binds the one who asks."""
     if wanted is None:
         return None if held is None else tuple(sorted(held))
     if not wanted:
         raise checks.refuse(path, "must name at least one, or be left out for all")
-    if held is not None:
-        _all_found(path, wanted, set(held))
+    possible = {each for each in wanted if is_id(each, prefix)}
+    _all_found(path, wanted, possible if held is None else possible & held)
     return tuple(dict.fromkeys(wanted))
 
 

@@ -236,22 +236,11 @@ async def test_row_level_security_is_a_second_wall(
 ) -> None:
     await make_inbox(parts, acme)
     await make_inbox(parts, globex)
-    tables = ("inboxes", "mail_credentials", "mailboxes", "environments", "audit")
-
-    async def owners(connection: Connection) -> dict[str, set[str]]:
-        seen = {}
-        for table in tables:
-            rows = await connection.rows(f"SELECT DISTINCT organization_id FROM {table}")
-            seen[table] = {row["organization_id"] for row in rows}
-        rows = await connection.rows("SELECT id FROM organizations")
-        seen["organizations"] = {row["id"] for row in rows}
-        return seen
-
     for owner in (acme, globex):
-        seen = await parts.database.run(owner.organization.id, owners)
-        assert seen == {table: {owner.organization.id} for table in (*tables, "organizations")}
-    nothing = await parts.database.run("", owners)
-    assert all(not organizations for organizations in nothing.values())
+        assert await _owners_seen(parts, owner.organization.id) == {
+            table: {owner.organization.id} for table in _WALLED
+        }
+    assert await _owners_seen(parts, "") == {table: set() for table in _WALLED}
 
     async def trespass(connection: Connection) -> None:
         await connection.execute(
@@ -262,6 +251,34 @@ async def test_row_level_security_is_a_second_wall(
 
     with pytest.raises(Exception, match="row-level security"):
         await parts.database.run(globex.organization.id, trespass)
+
+
+async def test_a_hole_in_the_second_wall_would_be_seen(
+    parts: Parts, acme: Tenant, globex: Tenant
+) -> None:
+    await make_inbox(parts, acme)
+    await make_inbox(parts, globex)
+
+    async def tear_down(connection: Connection) -> None:
+        await connection.execute("ALTER TABLE inboxes DISABLE ROW LEVEL SECURITY")
+
+    await parts.database.run("*", tear_down)
+    seen = await _owners_seen(parts, acme.organization.id)
+    assert seen["inboxes"] == {acme.organization.id, globex.organization.id}
+
+
+async def test_every_table_of_tenants_is_behind_the_wall(parts: Parts) -> None:
+    async def open_tables(connection: Connection) -> set[str]:
+        rows = await connection.rows(
+            "SELECT c.relname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid"
+            " WHERE c.relkind = 'r' AND a.attname = 'organization_id'"
+            " AND NOT (c.relrowsecurity AND c.relforcerowsecurity AND EXISTS"
+            "  (SELECT 1 FROM pg_policy p WHERE p.polrelid = c.oid))"
+        )
+        return {row["relname"] for row in rows}
+
+    # A job of the server's own has no organization; only the server reads the queue.
+    assert await parts.database.run("*", open_tables) == {"jobs"}
 
 
 @pytest.mark.proves("R59")
@@ -516,6 +533,23 @@ _TABLES = [
     "events",
     "drafts",
 ]
+
+
+_WALLED = ("inboxes", "mail_credentials", "mailboxes", "environments", "audit", "organizations")
+
+
+async def _owners_seen(parts: Parts, tenants: str) -> dict[str, set[str]]:
+    """The organizations whose rows a raw query sees, table by table."""
+
+    async def owners(connection: Connection) -> dict[str, set[str]]:
+        seen = {}
+        for table in _WALLED:
+            column = "id" if table == "organizations" else "organization_id"
+            rows = await connection.rows(f"SELECT DISTINCT {column} AS owner FROM {table}")
+            seen[table] = {row["owner"] for row in rows}
+        return seen
+
+    return await parts.database.run(tenants, owners)
 
 
 async def _rows_of_inboxes(connection: Connection) -> dict[str, int]:
