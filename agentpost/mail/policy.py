@@ -18,7 +18,6 @@ from agentpost.errors import (
 from agentpost.limits import MessageLimits
 
 _FIELD = re.compile(rb"([\x21-\x39\x3b-\x7e]+)([ \t]*):", re.ASCII)
-_BARE = re.compile(rb"\x00|\r(?!\n)|(?<!\r)\n")
 _IDENTITY = frozenset({b"from", b"sender", b"resent-from", b"resent-sender"})
 
 
@@ -31,8 +30,8 @@ def check_submission(octets: bytes, own: frozenset[str], limits: MessageLimits) 
     """
     if len(octets) > limits.max_octets:
         raise TooLarge
-    bare = _BARE.search(octets)
-    if bare is not None:
+    ends = octets.count(b"\r\n")
+    if octets.count(b"\n") != ends or octets.count(b"\r") != ends or b"\0" in octets:
         raise BareLineEnding
     end = octets.find(b"\r\n\r\n")
     header = octets if end < 0 else octets[: end + 2]
