@@ -22,14 +22,13 @@ from agentpost.store.idempotency import Idempotency
 from agentpost.store.inboxes import Inboxes
 from agentpost.store.index import IndexLimits, MailboxIndex
 from agentpost.store.keys import Keys
-from agentpost.store.mailboxes import MailboxLimits, Mailboxes
+from agentpost.store.mailboxes import Mailboxes, MailboxLimits
 from agentpost.store.messages import Messages
 from agentpost.store.organizations import Organizations
 from agentpost.store.pool import Database, PoolLimits
 from agentpost.store.settings import StoreSettings
 from agentpost.store.store import Door
 from agentpost.store.threads import Threads
-
 
 CommitListener = Callable[[InboxId], None]
 
@@ -111,6 +110,12 @@ def _store(
     index = MailboxIndex(door, IndexLimits(), ask=not alone)
     committed.listeners.append(index.stale)
     authentication = Authentication(door)
+    directory = Directory(door)
+
+    def forget(name: str) -> None:
+        authentication.forget(name)
+        directory.forget(name)
+
     return Store(
         database=database,
         door=door,
@@ -119,11 +124,11 @@ def _store(
         committer=committer,
         index=index,
         organizations=Organizations(door),
-        environments=Environments(door),
+        environments=Environments(door, forget),
         keys=Keys(door, authentication.forget),
-        inboxes=Inboxes(door, settings),
-        credentials=Credentials(door, settings),
-        directory=Directory(door),
+        inboxes=Inboxes(door, settings, forget),
+        credentials=Credentials(door, settings, authentication.forget),
+        directory=directory,
         authentication=authentication,
         mailboxes=Mailboxes(door, blobs, MailboxLimits(), index.forget),
         messages=Messages(door, committer, blobs),
