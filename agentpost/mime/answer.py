@@ -118,6 +118,7 @@ def forward(
     """``original`` sent on: in the body with its files, or whole as message/rfc822.
 
     The bodies of ``words`` stand above it.  References joins the forward to the conversation.
+    One with more files than a message may have is attached whole.
     Raises: ValueError when it shall be attached and ``original`` has no octets.
     """
     composition = Composition(
@@ -132,7 +133,8 @@ def forward(
         headers=words.headers,
         references=_references(original),
     )
-    if as_attachment:
+    too_many = len(words.attachments) + len(original.attachments) > limits.max_attachments
+    if as_attachment or (too_many and original.octets is not None):
         if original.octets is None:
             raise ValueError("the original's octets are needed to attach it")
         name = fields.cleaned(original.subject, 60).replace("/", "_") or "message"

@@ -16,12 +16,12 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
-from email.utils import format_datetime
 
 from agentpost import clock
 from agentpost.errors import AddressSyntax, FieldError, UnknownField
 from agentpost.limits import CompositionLimits
 from agentpost.mime import fields, transfer
+from agentpost.mime.date import format_date
 from agentpost.mime.html import text_from_html
 from agentpost.model.message import Address
 
@@ -289,7 +289,7 @@ def _may_attach(media_type: str, content: bytes) -> bool:
 def _header(whole: Composition, with_bcc: bool) -> Iterator[bytes]:
     """The header's fields before MIME-Version; ``whole`` is complete and checked."""
     if whole.date is not None:
-        yield fields.folded("Date", [format_datetime(whole.date)])
+        yield fields.folded("Date", [format_date(whole.date)])
     yield fields.addresses("From", (whole.from_,))
     lists = [("Reply-To", whole.reply_to), ("To", whole.to), ("Cc", whole.cc)]
     if with_bcc:

@@ -242,5 +242,5 @@ def folded(name: str, words: Iterable[str], *, glued: bool = False) -> bytes:
         else:
             line += piece
         bare = False
-    lines.append(line if line[-1] != ":" else line + " ")
+    lines.append(line if line != f"{name}:" else line + " ")
     return ("\r\n".join(lines) + "\r\n").encode()

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
-from email.utils import format_datetime
 
 from agentpost.mime import fields
+from agentpost.mime.date import format_date
 from agentpost.mime.fields import folded, identifiers
 from agentpost.mime.header import header_end
 
@@ -79,7 +79,7 @@ def add_missing(octets: bytes, *, message_id: str, date: datetime) -> bytes:
 
 def date_field(date: datetime) -> bytes:
     """The Date field, its line end included."""
-    return folded("Date", [format_datetime(date)])
+    return folded("Date", [format_date(date)])
 
 
 def add_trace(octets: bytes, header: bytes) -> bytes:

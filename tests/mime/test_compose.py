@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import email
+import email.header
 import email.policy
+import email.utils
 import quopri
 from collections.abc import Callable
 from dataclasses import replace
@@ -352,6 +354,24 @@ def test_a_body_is_read_back_as_it_was_given(text: str) -> None:
     found = raw(octets).get_payload(decode=True)
     expected = transfer.canonical(text)
     assert found in (expected, expected + b"\r\n")
+
+
+def test_no_line_begins_as_mailboxes_begin_messages() -> None:
+    for text in ("From here on\nplain\n", "a\nFrom " + "x" * 200 + "\n>From\n"):
+        octets = compose(replace(BASE, text=text))
+        assert b"\nFrom " not in octets
+        assert raw(octets).get_payload(decode=True) == transfer.canonical(text)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ['Dr. "X"', "back\\slash.", "a,b", "<x@y.example>", "J. (Jim) Z", "a@b.example", "x;y:z"],
+)
+def test_a_display_name_is_read_back_as_it_was_given(name: str) -> None:
+    octets = compose(replace(BASE, to=(Address("you@example.com", name), Address("b@x.example"))))
+    first, second = read(octets)["To"].addresses
+    assert (first.display_name, first.addr_spec) == (name, "you@example.com")
+    assert second.addr_spec == "b@x.example"
 
 
 @given(st.binary(max_size=3000))

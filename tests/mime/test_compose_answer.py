@@ -241,3 +241,11 @@ def test_an_original_with_nothing_known_can_be_answered() -> None:
     assert answer.references == ()
     assert answer.text == "On its way."
     compose(answer)
+
+
+def test_a_forward_of_too_many_files_is_attached_whole() -> None:
+    files = tuple(Attachment(f"{n}.txt", "text/plain", b"") for n in range(5))
+    many = replace(ORIGINAL, attachments=files, octets=b"Subject: x\r\n\r\nhi\r\n")
+    limits = CompositionLimits(max_attachments=4)
+    (only,) = forward(many, WORDS, from_=ME, to=(BOB,), limits=limits).attachments
+    assert only.media_type == "message/rfc822"
