@@ -32,9 +32,18 @@ def place(kind: PlaceKind, reference: str) -> Place:
 
     Raises: NotFound for text that cannot be either, such as one with a NUL.
     """
+    identifier(reference)
+    return Place(kind, canonical(reference) if "@" in reference else reference)
+
+
+def identifier(reference: str) -> str:
+    """An id named by a client, of whatever kind.
+
+    Raises: NotFound for text that PostgreSQL could not even compare, such as one with a NUL.
+    """
     if _REFERENCE.fullmatch(reference) is None:
         raise NotFound
-    return Place(kind, canonical(reference) if "@" in reference else reference)
+    return reference
 
 
 def no_inbox() -> NotFound:

@@ -21,6 +21,7 @@ from agentpost.ids import CredentialId, InboxId, new_id
 from agentpost.model.actor import Actor, Scope
 from agentpost.model.organization import MailCredential, NewMailCredential
 from agentpost.store import audit, checks
+from agentpost.store.fresh import nobody
 from agentpost.store.narrowing import Narrowing
 from agentpost.store.pool import Connection, Row
 from agentpost.store.settings import StoreSettings
@@ -57,10 +58,6 @@ class ExportedCredential:
     password: str | None = field(repr=False)
 
 
-def _nobody(_: str) -> None:
-    """Nobody remembers anything."""
-
-
 class Credentials:
     """The mail credentials of inboxes; ``forget`` is told the ids of those that changed.
 
@@ -69,7 +66,7 @@ class Credentials:
     """
 
     def __init__(
-        self, door: Door, settings: StoreSettings, forget: Callable[[str], None] = _nobody
+        self, door: Door, settings: StoreSettings, forget: Callable[[str], None] = nobody
     ) -> None:
         self._door = door
         self._settings = settings
@@ -123,10 +120,8 @@ class Credentials:
 
     async def rotate(self, actor: Actor, inbox: str, credential: str) -> NewMailCredential:
         """Give a credential a new secret; the old one ends at once.  Raises: NotFound."""
-        if not credential.isascii():
-            raise NotFound("There is no such credential.")
         # Sealed under the id of the row that it goes to.
-        prepared = await prepare(self._settings, CredentialId(credential))
+        prepared = await prepare(self._settings, CredentialId(checks.identifier(credential)))
 
         async def write(connection: Connection, where: Scope) -> NewMailCredential:
             row = await connection.row(
@@ -134,7 +129,7 @@ class Credentials:
                 " WHERE inbox_id = $1 AND id = $2 AND revoked_at IS NULL"
                 f" RETURNING {_COLUMNS}",
                 where.inbox,
-                checks.place("inbox", credential).id,
+                credential,
                 prepared.secret.hash,
                 prepared.scram,
                 prepared.sealed,
@@ -157,7 +152,7 @@ class Credentials:
                 "UPDATE mail_credentials SET revoked_at = now(), sealed = NULL"
                 " WHERE inbox_id = $1 AND id = $2 AND revoked_at IS NULL RETURNING id",
                 where.inbox,
-                checks.place("inbox", credential).id,
+                checks.identifier(credential),
             )
             if row is None:
                 raise NotFound("There is no such credential.")

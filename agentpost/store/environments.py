@@ -12,6 +12,7 @@ from agentpost.model.actor import Actor, Scope
 from agentpost.model.organization import Environment, Kind
 from agentpost.model.page import Page, PageRequest
 from agentpost.store import audit, checks
+from agentpost.store.fresh import nobody
 from agentpost.store.narrowing import Narrowing
 from agentpost.store.organizations import ENVIRONMENT_COLUMNS, environment
 from agentpost.store.pool import Connection, Duplicate, Row
@@ -20,10 +21,6 @@ from agentpost.store.reach import whole_environment, whole_organization
 from agentpost.store.store import Door
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
-
-
-def _nobody(_: str) -> None:
-    """Nobody remembers anything."""
 
 
 class Environments:
@@ -35,7 +32,7 @@ class Environments:
     def __init__(
         self,
         door: Door,
-        forget: Callable[[str], None] = _nobody,
+        forget: Callable[[str], None] = nobody,
         limits: IdentityLimits | None = None,
     ) -> None:
         self._door = door

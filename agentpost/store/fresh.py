@@ -12,6 +12,10 @@ K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
 
+def nobody(_: str) -> None:
+    """Who is told what to forget when nobody remembers anything."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Entry(Generic[V]):
     value: V

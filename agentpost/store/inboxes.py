@@ -23,6 +23,7 @@ from agentpost.model.organization import NewMailCredential
 from agentpost.model.page import Page, PageRequest
 from agentpost.store import audit, checks, usernames
 from agentpost.store.credentials import FIRST_NAME, Prepared, insert, prepare
+from agentpost.store.fresh import nobody
 from agentpost.store.mailboxes import make_special
 from agentpost.store.narrowing import Narrowing, pattern
 from agentpost.store.pool import Connection, Row
@@ -92,10 +93,6 @@ class NewInbox:
     credential: NewMailCredential | None
 
 
-def _nobody(_: str) -> None:
-    """Nobody remembers anything."""
-
-
 class Inboxes:
     """Everything that makes, finds or changes inboxes.
 
@@ -104,7 +101,7 @@ class Inboxes:
     """
 
     def __init__(
-        self, door: Door, settings: StoreSettings, forget: Callable[[str], None] = _nobody
+        self, door: Door, settings: StoreSettings, forget: Callable[[str], None] = nobody
     ) -> None:
         self._door = door
         self._settings = settings

@@ -329,7 +329,7 @@ def api_key(row: Row) -> ApiKey:
 async def _get(connection: Connection, actor: Actor, key: str, *, lock: bool = False) -> ApiKey:
     row = await connection.row(
         f"SELECT {KEY_COLUMNS} FROM api_keys WHERE id = $1" + (" FOR UPDATE" if lock else ""),
-        checks.place("environment", key).id,
+        checks.identifier(key),
     )
     if row is None:
         raise NotFound("There is no such key.")
