@@ -16,7 +16,7 @@ MAX_LINE = 400
 MAX_LINES = 4
 """Lines an attribution may be wrapped to."""
 
-_EMAIL = re.compile(r"[^\s<>@\"(]{1,64}@[^\s<>@\")]{1,250}|<mailto:")
+_EMAIL = re.compile(r"[^\s<>@\"(]{1,64}@[^\s<>@\")]{1,250}|<mailto:|\w at \w[\w.-]{0,60}\.\w")
 _DATE = re.compile(
     r"\d{4}[-./年]|\d{1,2}[-./]\d{1,2}[-./]\d{2}|\d{1,2}[.,]? ?\D{3,12}\d{4}|\D{3,12}\d{1,2}[,.]? \d{4}|\d{4}년"
 )
@@ -164,7 +164,7 @@ _FIELD = re.compile(
 )
 
 
-_RAW_FIELD = re.compile(r"[A-Za-z][A-Za-z0-9-]{2,40}: ")
+_RAW_FIELD = re.compile(r"[A-Za-z][A-Za-z0-9-]{1,40}: ")
 
 
 def is_original_rule(line: str) -> bool:

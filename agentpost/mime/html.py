@@ -97,6 +97,20 @@ class _Page:
         self._line: list[str] = []
         self._gap = False
         self._last = 0
+        self._quoted: list[bool] = []
+
+    def open_quote(self, quoted: bool) -> None:
+        """Begins a blockquote, which marks its lines when it is a quotation."""
+        self.leave_gap()
+        self._quoted.append(quoted and self.quotes < _MAX_QUOTE_DEPTH)
+        self.quotes += self._quoted[-1]
+
+    def close_quote(self) -> None:
+        """Ends the innermost blockquote, if there is one."""
+        self.end_line()
+        if self._quoted:
+            self.quotes -= self._quoted.pop()
+        self.leave_gap()
 
     def write(self, text: str) -> None:
         """Adds ``text`` to the present line; a space at its beginning would be lost anyway."""
@@ -136,7 +150,8 @@ class _Page:
 
 
 def text_from_html(html: str, *, links: bool = True) -> str:
-    """``html`` as plain text with LF line ends: paragraphs, lists, quotations as ``> ``.
+    """``html`` as plain text with LF line ends: paragraphs, lists, quotations as ``> ``
+    (blockquotes that a mail program marked as such, not those that only indent).
 
     What is hidden by ``display:none`` stays out.  With ``links`` an address that the link's text
     does not show follows it in angle brackets.  Linear time, no tree.
@@ -188,8 +203,7 @@ def _lay_out_start(page: _Page, tag: Start) -> None:
     elif name == "img":
         page.write(_SPACE.sub(" ", tag.attributes().get("alt", "")))
     elif name == "blockquote":
-        page.leave_gap()
-        page.quotes = min(page.quotes + 1, _MAX_QUOTE_DEPTH)
+        page.open_quote(_is_quotation(tag.attributes()))
     elif name in _APART:
         page.leave_gap()
     elif name in _LINES:
@@ -203,13 +217,21 @@ def _lay_out_start(page: _Page, tag: Start) -> None:
 def _lay_out_end(page: _Page, name: str) -> None:
     """What an end tag does to the page."""
     if name == "blockquote":
-        page.end_line()
-        page.quotes = max(page.quotes - 1, 0)
-        page.leave_gap()
+        page.close_quote()
     elif name in _APART:
         page.leave_gap()
     elif name in _LINES:
         page.end_line()
+
+
+def _is_quotation(attributes: dict[str, str]) -> bool:
+    """Whether a blockquote quotes: many senders only indent with it."""
+    return (
+        "cite" in attributes
+        or attributes.get("type", "").lower() == "cite"
+        or "quote" in attributes.get("class", "").lower()
+        or "border-left" in attributes.get("style", "").lower()
+    )
 
 
 def _is_hidden(tag: Start) -> bool:

@@ -52,6 +52,7 @@ ATTRIBUTIONS = [
     "Alice <a@example.org> ezt írta (időpont: 2024. máj. 3., P, 10:17):",
     "Pe vin., 3 mai 2024 la 10:17, Alice <a@example.org> a scris:",
     "Στις Παρ 3 Μαΐ 2024 στις 10:17 π.μ., ο χρήστης Alice <a@example.org> έγραψε:",
+    "Twas brillig at 14:00:54 17.11.2009 UTC-05 when lars at example.org did gyre and gimble:",
     "Twas brillig at 14:00:54 17.11.2009 UTC-05 when lars@example.org did gyre and gimble:",
 ]
 
@@ -190,6 +191,7 @@ def test_a_rule_over_a_long_newsletter_is_no_footer() -> None:
         "On Monday I wrote to Bob:\n\nhe did not answer.",
         "a --\nb",
         "if x > 3:\n    print('>')",
+        "A header:\nTo: b@x.org\nFrom: a@x.org\nDate: 5 May\nSubject: s\n\nwas shown.",
         "Note:\n| a | b |\n| 1 | 2 |",
         "\u00a1Hola!\n\n\u00bfQu\u00e9 tal?",
     ],
