@@ -16,6 +16,7 @@ from itertools import accumulate, repeat
 from typing import TYPE_CHECKING
 
 from agentpost.imap import bodies, columns
+from agentpost.imap.ahead import one_ahead
 from agentpost.imap.states import Selected
 from agentpost.imap.telling import flag_lines
 from agentpost.imap.view import Chosen
@@ -36,10 +37,13 @@ if TYPE_CHECKING:
     from agentpost.imap.session import Session
 
 _BATCH_OCTETS = 1024 * 1024
-"""Message octets read from the store at once; one larger message is read alone."""
+"""Message octets read from the store at once; one larger message is read alone.  One batch is read
+ahead of the one that is being said."""
+_STRUCTURE_OCTETS = 8 * 1024 * 1024
+"""Octets of messages whose envelopes and structures are read at once; those are far smaller, unless
+someone made a message of a thousand empty parts."""
 _BATCH_ROWS = 2_048
 _PIECE_OCTETS = 128 * 1024
-_PIECE_ROWS = 1_024
 
 
 class Batch:
@@ -267,16 +271,26 @@ async def say_messages(
 
     Returns: how many could not be answered because they are gone.
     """
-    missing = 0
-    for snapshot, run in _runs(state, named, ghosts=not how.wanted.anything):
-        for chosen in batches(snapshot, run, how.wanted):
-            content = Rendered()
-            if how.wanted.anything:
-                content = await content_of(session, state, snapshot, chosen, how.wanted)
-                if len(content.uids) != len(chosen.uids):
-                    missing += len(chosen.uids) - len(content.uids)
-                    chosen = _only(chosen, content.uids)  # noqa: PLW2901
-            await _say(session, Batch(state, snapshot, chosen, content, seen), how)
+    if not how.wanted.anything:
+        for snapshot, run in _runs(state, named):
+            for chosen in batches(snapshot, run, how.wanted):
+                await _say(session, Batch(state, snapshot, chosen, Rendered(), seen), how)
+        return 0
+    missing = len(named.ghosts)
+    snapshot = state.view.snapshot
+
+    async def read(chosen: Chosen) -> Rendered:
+        return await content_of(session, state, snapshot, chosen, how.wanted)
+
+    async def say(chosen: Chosen, content: Rendered) -> None:
+        nonlocal missing
+        gone = len(chosen.uids) - len(content.uids)
+        if gone:
+            missing += gone
+            chosen = _only(chosen, content.uids)
+        await _say(session, Batch(state, snapshot, chosen, content, seen), how)
+
+    await one_ahead(batches(snapshot, named, how.wanted), read, say)
     return missing
 
 
@@ -318,22 +332,21 @@ async def content_of(
     return replace(content, heads=heads)
 
 
-def _runs(state: Selected, named: Chosen, *, ghosts: bool) -> Iterator[tuple[Snapshot, Chosen]]:
+def _runs(state: Selected, named: Chosen) -> Iterator[tuple[Snapshot, Chosen]]:
     """The messages in the order of their numbers, as runs that stand in one snapshot.
 
-    With ``ghosts`` also those that are gone but not yet told, from where they were seen last
-    (RFC 2180 section 4.1.1).
+    Among them those that are gone but not yet told, from where they were seen last (RFC 2180
+    section 4.1.1).
     """
     view = state.view
     start = 0
-    if ghosts:
-        for number, uid in named.ghosts:
-            stop = bisect_right(named.numbers, number)
-            if start < stop:
-                yield view.snapshot, _slice(named, start, stop)
-            start = stop
-            last = view.ghost_row(uid)
-            yield last.snapshot, Chosen((number,), (uid,), (last.row,))
+    for number, uid in named.ghosts:
+        stop = bisect_right(named.numbers, number)
+        if start < stop:
+            yield view.snapshot, _slice(named, start, stop)
+        start = stop
+        last = view.ghost_row(uid)
+        yield last.snapshot, Chosen((number,), (uid,), (last.row,))
     if start < len(named.uids):
         yield view.snapshot, _slice(named, start, len(named.uids))
 
@@ -343,18 +356,21 @@ def _slice(named: Chosen, start: int, stop: int) -> Chosen:
 
 
 def batches(snapshot: Snapshot, run: Chosen, wanted: Wanted) -> Iterator[Chosen]:
-    """``run`` in batches of bounded octets and rows."""
+    """``run`` in batches of bounded rows, and of bounded octets where the database is asked."""
     start, count = 0, len(run.uids)
     ends: list[int] = []
-    if wanted.octets or wanted.head:
+    most = _BATCH_OCTETS
+    if wanted.anything:
         sizes: Iterable[int] = columns.at(snapshot.sizes, run.rows)
-        if not wanted.octets:
+        if wanted.head and not wanted.octets:
             sizes = map(min, sizes, repeat(HEAD_OCTETS))
+        elif not wanted.octets:
+            most = _STRUCTURE_OCTETS
         ends = list(accumulate(sizes, initial=0))
     while start < count:
         stop = min(start + _BATCH_ROWS, count)
         if ends:
-            fits = bisect_right(ends, ends[start] + _BATCH_OCTETS) - 1
+            fits = bisect_right(ends, ends[start] + most) - 1
             stop = min(stop, max(fits, start + 1))
         yield _slice(run, start, stop)
         start = stop

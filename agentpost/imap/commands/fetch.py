@@ -67,8 +67,6 @@ async def run(session: Session, command: Fetch, tag: bytes, by_uid: bool) -> Don
         changed = state.view.chosen_uids(sorted(seen))
         await say_flags(session, state, changed, uid=by_uid)
         raise
-    if how.wanted.anything:
-        missing += len(named.ghosts)
     if missing and not by_uid:
         return Done("EXPUNGEISSUED", "Some of the messages are gone.", told=seen)
     return Done(told=seen)
