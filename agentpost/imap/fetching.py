@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import accumulate, repeat
+from secrets import token_bytes
 from typing import TYPE_CHECKING
 
 from agentpost.imap import bodies, columns
@@ -279,11 +280,15 @@ async def say_messages(
     missing = len(named.ghosts)
     snapshot = state.view.snapshot
 
-    async def read(chosen: Chosen) -> Rendered:
+    async def read(chosen: Chosen) -> Rendered | None:
+        if how.wanted.octets and snapshot.sizes[chosen.rows[0]] > _BATCH_OCTETS:
+            return None  # so large that it is not read ahead
         return await content_of(session, state, snapshot, chosen, how.wanted)
 
-    async def say(chosen: Chosen, content: Rendered) -> None:
+    async def say(chosen: Chosen, content: Rendered | None) -> None:
         nonlocal missing
+        if content is None:
+            content = await content_of(session, state, snapshot, chosen, how.wanted)
         gone = len(chosen.uids) - len(content.uids)
         if gone:
             missing += gone
@@ -301,6 +306,12 @@ async def _say(session: Session, batch: Batch, how: Plan) -> None:
     lines: list[bytes] = []
     size = 0
     for row in rows:
+        if any(map(_is_long, row)):
+            session.say(b"".join(lines))
+            lines.clear()
+            size = 0
+            await _say_long(session, template, row)
+            continue
         line = template % row
         lines.append(line)
         size += len(line)
@@ -311,6 +322,23 @@ async def _say(session: Session, batch: Batch, how: Plan) -> None:
             await session.flush_when_large()
     session.say(b"".join(lines))
     await session.flush_when_large()
+
+
+def _is_long(value: object) -> bool:
+    return isinstance(value, bytes) and len(value) > _PIECE_OCTETS
+
+
+async def _say_long(session: Session, template: bytes, row: tuple[object, ...]) -> None:
+    """One line with long values in it, which go out in pieces and are never copied as a whole."""
+    mark = token_bytes(16)
+    between = (template % tuple(mark if _is_long(value) else value for value in row)).split(mark)
+    session.say(between[0])
+    values = [value for value in row if isinstance(value, bytes) and _is_long(value)]
+    for value, after in zip(values, between[1:], strict=True):
+        for at in range(0, len(value), _PIECE_OCTETS):
+            session.say(value[at : at + _PIECE_OCTETS])
+            await session.flush_when_large()
+        session.say(after)
 
 
 async def content_of(

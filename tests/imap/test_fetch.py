@@ -209,12 +209,16 @@ async def test_long_headers_are_whole(place: Place) -> None:
 
 
 async def test_large_messages_are_exact(place: Place) -> None:
-    large = sized(700_000, 1)
-    await place.put(PLAIN, large)
+    large, larger = sized(200_000, 1), sized(1_500_000, 2)
+    await place.put(PLAIN, large, larger)
     client = await place.selected()
-    answer = await client.ok("FETCH 2 BODY.PEEK[]")
-    assert answer == b"* 2 FETCH (BODY[] " + literal(large) + b")\r\n"
-    assert max(map(len, client.pieces)) <= 1_000_000
+    answer = await client.ok("FETCH 1:3 (UID BODY.PEEK[] BODY.PEEK[TEXT])")
+    line = b"* %d FETCH (UID %d BODY[] %b BODY[TEXT] %b)\r\n"
+    assert answer == b"".join(
+        line % (number, number, literal(octets), literal(octets.partition(b"\r\n\r\n")[2]))
+        for number, octets in enumerate((PLAIN, large, larger), 1)
+    )
+    assert max(map(len, client.pieces)) <= 512 * 1024
 
 
 async def test_many_messages_come_in_order_and_in_pieces(place: Place) -> None:
