@@ -305,8 +305,9 @@ async def _say(session: Session, batch: Batch, how: Plan) -> None:
     rows = zip(batch.numbers, *[value(batch) for value in how.values], strict=True)
     lines: list[bytes] = []
     size = 0
+    some_long = max(batch.column("sizes"), default=0) > _PIECE_OCTETS
     for row in rows:
-        if any(map(_is_long, row)):
+        if some_long and any(map(_is_long, row)):
             session.say(b"".join(lines))
             lines.clear()
             size = 0
