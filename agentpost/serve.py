@@ -10,15 +10,19 @@ from __future__ import annotations
 import logging
 import os
 import socket
+import sys
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 import trio
 
+from agentpost import metrics
 from agentpost.budget import ByteBudget
 from agentpost.config import Config
 from agentpost.control.line import Line
 from agentpost.events.bus import CHANNEL, Bus
+from agentpost.ids import InboxId
 from agentpost.imap.desk import ImapDesk
 from agentpost.imap.server import ImapServer
 from agentpost.limits import ImapLimits, MessageLimits
@@ -37,11 +41,15 @@ log = logging.getLogger("agentpost.serve")
 
 _NOTIFY_GATHER_S = 0.005
 _LOOK_EVERY_S = 15.0
+_SWITCH_INTERVAL_S = 0.0005
 _BUDGET_OCTETS = 128 * 1024 * 1024
 
 
 def run_worker(settings: Config, sockets: Mapping[str, socket.socket], line: Line) -> None:
     """Serve on ``sockets`` (by service name) until the supervisor says stop."""
+    # The protocol servers and the database thread share one interpreter lock: a thread that
+    # waits for it asks after this long, and 5 ms is an eternity for a mail.
+    sys.setswitchinterval(_SWITCH_INTERVAL_S)
     trio.run(_Worker(settings, sockets, line).run)
 
 
@@ -56,7 +64,6 @@ class _Worker:
         self._tls = ServerTls(_certificate(settings)[0], _certificate(settings)[1])
         self._bus = Bus()
         self._budget = ByteBudget(max(_BUDGET_OCTETS, 4 * settings.max_message_octets))
-        self._tally = Tally(self._net_limits())
         self._messages = MessageLimits(max_octets=settings.max_message_octets)
 
     async def run(self) -> None:
@@ -69,9 +76,7 @@ class _Worker:
             alone=self._settings.workers == 1,
         ) as store:
             store.committed.listeners.append(self._bus.committed)
-            self._bus.on_wake(
-                lambda inbox: store.index.all_stale() if inbox is None else store.index.stale(inbox)
-            )
+            self._bus.on_wake(partial(_heard, store))
             async with trio.open_nursery() as background:
                 background.start_soon(self._obey)
                 background.start_soon(store.database.watch, CHANNEL, self._bus.heard)
@@ -130,14 +135,23 @@ class _Worker:
         serving.start_soon(server.drain_when, self._stopping)
 
     async def _listen(self, name: str, handler: Handler, tls: ServerTls | None) -> None:
+        tally = self._tally_of(name)
         await serve_listener(
             self._sockets[name],
             handler,
             stopping=self._stopping,
-            tally=self._tally,
+            tally=tally,
             limits=self._net_limits(),
             tls=tls,
         )
+
+    def _tally_of(self, service: str) -> Tally:
+        """The counts of one service, which its metrics read."""
+        tally = Tally(self._net_limits())
+        metrics.watch_connections(
+            service, lambda: tally.open, lambda: tally.accepted, lambda: tally.refused
+        )
+        return tally
 
     def _net_limits(self) -> NetLimits:
         return NetLimits(
@@ -148,7 +162,7 @@ class _Worker:
     async def _obey(self) -> None:
         await self._line.run(
             self._stopping,
-            expose=lambda: b"",
+            expose=metrics.expose,
             reload=self._tls.reload,
             orphaned=lambda: os._exit(1),
         )
@@ -166,6 +180,16 @@ class _Worker:
         while True:
             await trio.sleep(_LOOK_EVERY_S)
             self._bus.heard("")
+
+
+def _heard(store: Store, inbox: InboxId | None) -> None:
+    """Forget what another worker may have changed."""
+    if inbox is not None:
+        store.index.stale(inbox)
+        return
+    store.index.all_stale()
+    store.authentication.forget_all()
+    store.directory.forget_all()
 
 
 async def _send(store: Store, payloads: tuple[str, ...]) -> None:

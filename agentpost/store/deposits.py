@@ -18,7 +18,7 @@ from typing import Any
 import msgspec
 import trio
 
-from agentpost import clock
+from agentpost import clock, metrics
 from agentpost.errors import (
     Conflict,
     MailboxNotFound,
@@ -197,6 +197,7 @@ class Committer:
         return batch
 
     async def _write(self, batch: list[_Waiting]) -> None:
+        began = trio.current_time()
         try:
             placed = await self._store(batch)
         except Exception as error:
@@ -207,9 +208,13 @@ class Committer:
                 for entry in batch:
                     await self._write([entry])
             return
+        metrics.COMMIT_BATCH.observe(len(batch))
+        metrics.COMMIT_SECONDS.observe(trio.current_time() - began)
         for entry, places in zip(batch, placed, strict=True):
             entry.placed = places
             entry.turn.set()
+            for arrival in entry.deposit.arrivals:
+                metrics.MESSAGES.labels(arrival.direction, arrival.source).inc()
         for inbox in {a.inbox for entry in batch for a in entry.deposit.arrivals}:
             self._committed(inbox)
 
