@@ -109,7 +109,8 @@ class Submission:
 
         Raises: what ``check_submission`` raises; Problem for the policy's refusals.
         """
-        assert actor.at is not None and actor.address is not None
+        assert actor.at is not None
+        assert actor.address is not None
         return await self.send(actor, actor.at, actor.address, envelope, octets, Outgoing())
 
     async def send(
@@ -140,7 +141,8 @@ class Submission:
         try:
             placed = await self._messages.deposit(actor, scope, where, deposit)
         except DuplicateSubmission:
-            assert fingerprint is not None and summary.message_id is not None
+            assert fingerprint is not None
+            assert summary.message_id is not None
             return await self._messages.submitted_before(
                 actor, where, summary.message_id, fingerprint
             )

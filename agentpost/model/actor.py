@@ -126,9 +126,12 @@ class Actor:
     def _covers(self, where: Scope) -> bool:
         if where.organization != self.organization:
             return False
-        if self.environments is not None and where.environment is not None:
-            if where.environment not in self.environments:
-                return False
+        if (
+            self.environments is not None
+            and where.environment is not None
+            and where.environment not in self.environments
+        ):
+            return False
         return self.inboxes is None or where.inbox is None or where.inbox in self.inboxes
 
     def may(self, scope: str) -> bool:

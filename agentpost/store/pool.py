@@ -306,13 +306,17 @@ class Database:
             pause = 0.1
             driver = connection._driver
             lost = asyncio.Event()
-            driver.add_termination_listener(lambda _: lost.set())
+            driver.add_termination_listener(_setter(lost))
             try:
                 await driver.add_listener(channel, lambda _c, _p, _ch, payload: tell(str(payload)))
                 tell("")
                 await lost.wait()
             finally:
                 driver.terminate()
+
+
+def _setter(event: asyncio.Event) -> Callable[[object], None]:
+    return lambda _: event.set()
 
 
 def _wait_for_the_end(_: object) -> trio.lowlevel.Abort:

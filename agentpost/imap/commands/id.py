@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from agentpost.version import version
 from agentpost.imap.commands.command import Command, Done
 from agentpost.imap.states import Connected
 from agentpost.imap.wire.cursor import Cursor
 from agentpost.imap.wire.response import quoted
+from agentpost.version import version
 
 if TYPE_CHECKING:
     from agentpost.imap.session import Session
