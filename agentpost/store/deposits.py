@@ -440,6 +440,8 @@ def _named(error: Exception) -> BaseException:
                 return QuotaExceeded("The organization has sent its mails of today.")
             case "no_mailbox":
                 return MailboxNotFound()
+            case _:
+                return error
     if isinstance(error, Problem):
         return error
     if type(error).__name__ in {"CharacterNotInRepertoireError", "UntranslatableCharacterError"}:

@@ -86,7 +86,8 @@ def counted(snapshot: Snapshot, item: str, append_limit: int) -> int:
             return sum(snapshot.sizes)
         case "APPENDLIMIT":
             return append_limit
-    raise ValueError(item)
+        case _:
+            raise ValueError(item)
 
 
 def _from_uid(uids: Sequence[int], first: int) -> int:

@@ -20,12 +20,6 @@ from agentpost.model.mailbox import FlagChange
 if TYPE_CHECKING:
     from agentpost.imap.session import Session
 
-_MODES: tuple[tuple[bytes, Literal["replace", "add", "remove"]], ...] = (
-    (b"+", "add"),
-    (b"-", "remove"),
-    (b"", "replace"),
-)
-
 
 @dataclass(frozen=True, slots=True)
 class Store:
@@ -40,7 +34,7 @@ def parse(cursor: Cursor) -> Store:
     """A set, FLAGS with its sign and its SILENT, and flags with or without parentheses."""
     messages = parse_set(cursor)
     cursor.space()
-    mode = next(mode for sign, mode in _MODES if not sign or cursor.skip(sign))
+    mode = _mode(cursor)
     word = cursor.word().upper()
     if word not in (b"FLAGS", b"FLAGS.SILENT"):
         raise cursor.fault("expected FLAGS or FLAGS.SILENT")
@@ -48,6 +42,12 @@ def parse(cursor: Cursor) -> Store:
     flags = cursor.flag_list() if cursor.at(b"(") else cursor.flags()
     change = FlagChange(mode, flags.flags, flags.keywords)
     return Store(messages, change, word.endswith(b".SILENT"))
+
+
+def _mode(cursor: Cursor) -> Literal["replace", "add", "remove"]:
+    if cursor.skip(b"+"):
+        return "add"
+    return "remove" if cursor.skip(b"-") else "replace"
 
 
 async def run(session: Session, command: Store, tag: bytes, by_uid: bool) -> Done:
