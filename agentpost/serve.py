@@ -22,6 +22,8 @@ from agentpost.budget import ByteBudget
 from agentpost.config import Config
 from agentpost.control.line import Line
 from agentpost.events.bus import CHANNEL, Bus
+from agentpost.http.edge import make_server
+from agentpost.http.server import Listener
 from agentpost.ids import InboxId
 from agentpost.imap.desk import ImapDesk
 from agentpost.imap.server import ImapServer
@@ -90,6 +92,7 @@ class _Worker:
         async with trio.open_nursery() as serving:
             self._start_submission(serving, submission)
             self._start_imap(serving, store)
+            await self._start_http(serving, store)
             await self._line.ready()
             log.info("serving", extra={"services": sorted(self._sockets)})
             await self._stopping.wait()
@@ -133,6 +136,13 @@ class _Worker:
         if "imaps" in self._sockets:
             serving.start_soon(self._listen, "imaps", server.serve, self._tls)
         serving.start_soon(server.drain_when, self._stopping)
+
+    async def _start_http(self, serving: trio.Nursery, store: Store) -> None:
+        if "http" not in self._sockets:
+            return
+        server = await make_server(self._settings, store, self._bus, self._messages, self._stopping)
+        listener = Listener(self._sockets["http"])
+        serving.start_soon(server.serve, [listener], self._net_limits(), self._tally_of("http"))
 
     async def _listen(self, name: str, handler: Handler, tls: ServerTls | None) -> None:
         tally = self._tally_of(name)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import msgspec
 
-from agentpost.auth.addresses import is_ours, split_tag
-from agentpost.ids import EnvironmentId, InboxId, OrganizationId
+from agentpost.auth.addresses import canonical, is_ours, split_tag
+from agentpost.errors import NotFound
+from agentpost.ids import EnvironmentId, InboxId, OrganizationId, is_id
 from agentpost.limits import IdentityLimits
-from agentpost.model.actor import Scope, system_actor
+from agentpost.model.actor import Actor, Scope, system_actor
 from agentpost.model.inbox import LocalAddress
 from agentpost.store.fresh import Fresh
 from agentpost.store.pool import Connection, Row
@@ -43,6 +44,28 @@ class Directory:
     async def by_id(self, inbox: InboxId) -> LocalAddress | None:
         """The inbox with this id, deleted ones too; None when there is none."""
         return await self._find(inbox, "id")
+
+    async def reach(
+        self, actor: Actor, scope: str | None, reference: str, *, deleted: bool = False
+    ) -> LocalAddress:
+        """The inbox that a client named by id or address, for an actor who may do ``scope`` there.
+
+        With ``deleted`` also one that is deleted.  Raises: NotFound, Forbidden.
+        """
+        if "@" in reference:
+            address = canonical(reference)
+            found = await self._find(address, "address") if is_ours(address) else None
+        else:
+            found = await self._find(reference, "id") if is_id(reference, "inb") else None
+        # Absent and another tenant's must read alike, or the words tell what exists.
+        absent = NotFound("There is no such inbox.")
+        if found is None or (found.deleted and not deleted):
+            raise absent
+        try:
+            self._door.allow(actor, scope, found.scope)
+        except NotFound:
+            raise absent from None
+        return found
 
     def forget(self, name: str) -> None:
         """Ask again for this inbox, named by its id or its address."""

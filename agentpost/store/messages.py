@@ -216,6 +216,17 @@ class Messages:
         found = await self._door.read(actor, "messages:read", Place("message", message), read)
         return tuple(rows.delivery(row) for row in found)
 
+    async def modseq(self, actor: Actor, where: Scope) -> int:
+        """The inbox's counter now: what changes after it is later."""
+
+        async def read(connection: Connection, _: Scope) -> int:
+            modseq: int = await connection.value(
+                "SELECT modseq FROM inboxes WHERE id = $1", where.inbox
+            )
+            return modseq
+
+        return await self._door.read(actor, "messages:read", where, read)
+
     async def changes(self, actor: Actor, inbox: str, since: int, limit: int) -> InboxChanges:
         """What happened in an inbox after ``since``, in the order of the one counter.
 
@@ -252,8 +263,10 @@ _CHANGES = """
 SELECT message_id, modseq, kind FROM (
     SELECT p.message_id, max(p.modseq) AS modseq,
         CASE WHEN m.created_modseq > $2 THEN 'created' ELSE 'updated' END AS kind
-    FROM placements p JOIN messages m ON m.id = p.message_id
-    WHERE p.inbox_id = $1 AND p.modseq > $2 AND p.modseq <= $3 GROUP BY 1, m.created_modseq
+    FROM mailboxes b
+    JOIN placements p ON p.mailbox_id = b.id AND p.modseq > $2 AND p.modseq <= $3
+    JOIN messages m ON m.id = p.message_id
+    WHERE b.inbox_id = $1 GROUP BY 1, m.created_modseq
     UNION ALL
     SELECT e.message_id, max(e.modseq), CASE WHEN bool_or(m.id IS NULL) THEN 'destroyed'
         ELSE 'updated' END

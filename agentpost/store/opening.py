@@ -13,6 +13,7 @@ from agentpost.ids import InboxId
 from agentpost.store.authentication import Authentication
 from agentpost.store.blobs import DiskBlobs
 from agentpost.store.credentials import Credentials
+from agentpost.store.deployment import Deployment
 from agentpost.store.deposits import Committer, DepositLimits
 from agentpost.store.directory import Directory
 from agentpost.store.drafts import Drafts
@@ -71,6 +72,7 @@ class Store:
     drafts: Drafts
     events: Events
     idempotency: Idempotency
+    deployment: Deployment
 
 
 @asynccontextmanager
@@ -136,4 +138,5 @@ def _store(
         drafts=Drafts(door),
         events=Events(door),
         idempotency=Idempotency(door),
+        deployment=Deployment(door),
     )

@@ -99,6 +99,18 @@ class Organizations:
         assert row is not None
         return OrganizationUsage(*row)
 
+    async def mails_today(self, actor: Actor) -> int:
+        """The mails that the actor's organization has sent today (UTC)."""
+
+        async def read(connection: Connection, where: Scope) -> int:
+            mails: int | None = await connection.value(
+                "SELECT mails FROM usage WHERE organization_id = $1 AND day = current_date",
+                where.organization,
+            )
+            return mails or 0
+
+        return await self._door.read(actor, None, None, read)
+
     async def create(
         self, actor: Actor, name: str, slug: str, tier: Tier
     ) -> tuple[Organization, Environment]:

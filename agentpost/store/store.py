@@ -112,17 +112,24 @@ class Door:
     async def _open(
         self, connection: Connection, actor: Actor, scope: str | None, where: Where
     ) -> Scope:
-        if isinstance(where, Place):
-            row = await connection.row(_LOCATE[where.kind], where.id)
-            if row is None:
-                raise NotFound(f"There is no such {_NAMES[where.kind]}.")
-            where = Scope(
-                OrganizationId(row["organization_id"]),
-                EnvironmentId(row["environment_id"]),
-                None if row["inbox_id"] is None else InboxId(row["inbox_id"]),
-            )
-        self.allow(actor, scope, where)
-        return where or Scope(actor.organization)
+        if not isinstance(where, Place):
+            self.allow(actor, scope, where)
+            return where or Scope(actor.organization)
+        row = await connection.row(_LOCATE[where.kind], where.id)
+        # Absent and another tenant's must read alike, or the words tell what exists.
+        absent = NotFound(f"There is no such {_NAMES[where.kind]}.")
+        if row is None:
+            raise absent
+        found = Scope(
+            OrganizationId(row["organization_id"]),
+            EnvironmentId(row["environment_id"]),
+            None if row["inbox_id"] is None else InboxId(row["inbox_id"]),
+        )
+        try:
+            self.allow(actor, scope, found)
+        except NotFound:
+            raise absent from None
+        return found
 
     def allow(self, actor: Actor, scope: str | None, where: Scope | None) -> None:
         """The one line at which every protocol's authorization is decided."""

@@ -1,1 +1,11 @@
-"""The endpoints, one file for each kind of resource; each has a ``routes``."""
+"""The resources of the REST API, one file each; ``RESOURCES`` is what a worker serves."""
+
+from typing import Final
+
+from agentpost.http.endpoint import Routes
+from agentpost.http.resources import inboxes, me
+
+RESOURCES: Final[tuple[Routes, ...]] = (
+    me.routes,
+    inboxes.routes,
+)

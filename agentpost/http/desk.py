@@ -1,0 +1,43 @@
+"""What the resources reach below this floor, handed to their handlers as one value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from agentpost.config import Address, Tiers
+from agentpost.http.endpoint import Request
+from agentpost.http.paging import Cursors
+from agentpost.http.services import Services
+from agentpost.limits import MessageLimits
+from agentpost.store.opening import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What the deployment tells its clients of itself."""
+
+    http_url: str
+    """Base URL without a trailing slash."""
+    imap: Address
+    """Where mail programs read, over implicit TLS."""
+    smtp: Address
+    """Where mail programs submit, over implicit TLS."""
+    tiers: Tiers = Tiers()
+    message: MessageLimits = MessageLimits()
+
+
+@dataclass(frozen=True, slots=True)
+class Desk(Services):
+    """The services of a worker that serves mail and accounts."""
+
+    store: Store
+    cursors: Cursors
+    terms: Terms
+
+
+def desk_of(request: Request[Any, Any]) -> Desk:
+    """The desk behind a request to a resource."""
+    services = request.services
+    assert isinstance(services, Desk)
+    return services

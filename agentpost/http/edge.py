@@ -1,0 +1,57 @@
+"""The HTTP edge of one worker, made from its configuration, its store and its wake-ups."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import trio
+
+from agentpost.config import TIER_NAMES, Config
+from agentpost.errors import Overloaded
+from agentpost.events.bus import Bus
+from agentpost.http.app import make_api, make_asgi
+from agentpost.http.connection import AsgiGate
+from agentpost.http.desk import Desk, Terms
+from agentpost.http.paging import Cursors
+from agentpost.http.ratelimit import Governor
+from agentpost.http.resources import RESOURCES
+from agentpost.http.server import HttpServer
+from agentpost.http.source import StoredEvents
+from agentpost.http.waiting import MailWaiter
+from agentpost.limits import HttpLimits, MessageLimits
+from agentpost.store.opening import Store
+from agentpost.version import version
+
+CURSOR_SEAL = "list cursors"
+"""Name of the deployment's secret that seals cursors."""
+
+
+async def make_server(
+    settings: Config, store: Store, bus: Bus, message: MessageLimits, stopping: trio.Event
+) -> HttpServer:
+    """The server behind the ``http`` socket: REST, WebSocket, and what describes them."""
+    limits = HttpLimits(drain_s=settings.drain_deadline_s)
+    desk = Desk(
+        authenticator=store.authentication,
+        stopping=stopping,
+        ready=partial(_ready, store),
+        version=version(),
+        store=store,
+        cursors=Cursors(await store.deployment.secret(CURSOR_SEAL)),
+        terms=Terms(
+            settings.http_url, settings.public_imap, settings.public_smtp, settings.tiers, message
+        ),
+    )
+    tiers = {name: settings.tiers.named(name).requests_per_minute for name in TIER_NAMES}
+    api = make_api(RESOURCES, desk, Governor(tiers), limits)
+    source = StoredEvents(store, bus)
+    asgi = make_asgi(desk, source, MailWaiter(store, bus), limits)
+    return HttpServer(api, AsgiGate(asgi, limits), limits, stopping)
+
+
+async def _ready(store: Store) -> dict[str, bool]:
+    try:
+        await store.database.run("", lambda connection: connection.execute("SELECT 1"))
+    except Overloaded:
+        return {"database": False}
+    return {"database": True}

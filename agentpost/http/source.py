@@ -1,0 +1,46 @@
+"""Where WebSocket and event streams take their events from: the event log, woken by the bus."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from agentpost.events import wire
+from agentpost.events.bus import Bus, Watch
+from agentpost.http.feed import Wanted
+from agentpost.ids import InboxId, is_id
+from agentpost.model.actor import Actor
+from agentpost.model.event import Event
+from agentpost.store.opening import Store
+
+
+class StoredEvents:
+    """The :class:`~agentpost.http.feed.EventSource` over the store."""
+
+    def __init__(self, store: Store, bus: Bus) -> None:
+        self._store = store
+        self._bus = bus
+
+    async def since(self, actor: Actor, seq: int, wanted: Wanted, limit: int) -> Sequence[Event]:
+        """At most ``limit`` events later than ``seq``, in order of ``seq``."""
+        return await self._store.events.since(
+            actor,
+            seq,
+            limit,
+            types=None if "*" in wanted.types else wanted.types,
+            inboxes=wanted.inboxes,
+            environments=wanted.environments,
+        )
+
+    async def head(self, actor: Actor) -> int:
+        """The ``seq`` of the newest event that can be read now."""
+        return await self._store.events.head(actor)
+
+    async def envelope(self, actor: Actor, event: Event, wanted: Wanted) -> bytes:
+        """The event as JSON, the same on every channel."""
+        return wire.envelope(event, event.data)
+
+    def watch(self, wanted: Wanted) -> Watch:
+        """An ear for what may bring wanted events; the caller closes it."""
+        only = wanted.inboxes[0] if len(wanted.inboxes) == 1 else None
+        # An address is looked up when events are read; waking for all inboxes serves it too.
+        return self._bus.watch(InboxId(only) if only is not None and is_id(only, "inb") else None)
