@@ -18,7 +18,6 @@ from agentpost.imap import columns
 from agentpost.imap.fetching import batches, content_of
 from agentpost.imap.searching import fits
 from agentpost.imap.states import Selected
-from agentpost.imap.view import Chosen
 from agentpost.imap.wire.searchkeys import (
     Dated,
     EmailIdIs,
@@ -157,9 +156,9 @@ def _sent(fit: Callable[[int], bool], document: Document) -> bool:
 
 
 async def find(
-    session: Session, state: Selected, keys: Sequence[SearchKey], named: Chosen
+    session: Session, state: Selected, keys: Sequence[SearchKey], uids: Sequence[int]
 ) -> dict[SearchKey, list[int]]:
-    """Which of the messages ``named`` answer each of ``keys``: their uids, ascending.
+    """Which of the messages ``uids``, ascending, answer each of ``keys``: their uids, ascending.
 
     Messages that are gone answer nothing.
     """
@@ -169,7 +168,7 @@ async def find(
     bodies = any(isinstance(key, InBody | InText) for key, _ in tests)
     wanted = Wanted(ids=bool(by_id), head=bool(tests) and not bodies, octets=bodies, parts=bodies)
     snapshot = state.view.snapshot
-    for batch in batches(snapshot, named, wanted):
+    for batch in batches(snapshot, state.view.chosen_uids(uids), wanted):
         content = await content_of(session, state, snapshot, batch, wanted)
         for key in by_id:
             found[key] += _identified(key, content.uids, content.messages, content.threads)
@@ -178,8 +177,8 @@ async def find(
             answers = await trio.to_thread.run_sync(
                 _tested, tests, content.uids, octets, content.parts
             )
-            for key, uids in answers.items():
-                found[key] += uids
+            for one, answered in answers.items():
+                found[one] += answered
     return found
 
 

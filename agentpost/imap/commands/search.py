@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from agentpost.imap.commands.command import Command, Done
 from agentpost.imap.contents import find
-from agentpost.imap.masks import Mask, of_rows
+from agentpost.imap.masks import Mask, where
 from agentpost.imap.searching import Search, content_keys
 from agentpost.imap.states import Selected
 from agentpost.imap.wire import response, sequence
@@ -59,10 +59,10 @@ async def _found(session: Session, state: Selected, search: Search, program: Sea
     if not bounds.undecided:
         return bounds.sure
     keys = content_keys(program.key)
-    named = state.view.chosen_uids(search.uids_of(bounds.undecided))
-    by_key = await find(session, state, keys, named)
+    by_key = await find(session, state, keys, search.uids_of(bounds.undecided))
     found = {
-        key: of_rows(state.view.chosen_uids(uids).rows, search.rows) for key, uids in by_key.items()
+        key: where(frozenset(uids).__contains__, search.snapshot.uids)
+        for key, uids in by_key.items()
     }
     return search.bounds(program.key, found).sure
 
