@@ -383,6 +383,12 @@ class IndexingLimits:
     """Larger messages are read in a thread, so that connections do not wait for them."""
     rest: float = 1.0
     """Pause after a batch, as a multiple of the time it took: mail comes before its index."""
+    gather_s: float = 0.25
+    """From a commit to the look: what comes together is indexed together."""
+    every_s: float = 60.0
+    """Between two looks at what other workers left behind."""
+    run_s: float = 60.0
+    """Of one run of the standing job."""
     max_grams: int = 20_000
     """Distinct trigrams of one message; what has more is noise, and searched in its text."""
 

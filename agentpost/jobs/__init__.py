@@ -6,8 +6,10 @@ makes each work with what it needs and hands them to the runner.
 
 from __future__ import annotations
 
+from agentpost.jobs.indexing import IndexingWork
 from agentpost.jobs.relay import RelayWork
 
 WORKS: dict[str, type] = {
+    IndexingWork.kind: IndexingWork,
     RelayWork.kind: RelayWork,
 }

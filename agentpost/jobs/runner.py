@@ -230,8 +230,9 @@ class Runner:
             case Done():
                 await self._finish(job)
             case Again(delay_s, error):
-                self.due_in(delay_s)
                 await self._jobs.again(self._actor, job, delay_s, self._cut(error))
+                # Only now: the database counts the pause from its own, earlier moment.
+                self.due_in(delay_s)
             case GivenUp(error):
                 log.error("job %d (%s) is given up: %s", job.id, job.kind, error)
                 await self._jobs.give_up(self._actor, job, self._cut(error) or "")

@@ -210,12 +210,12 @@ async def test_a_dead_workers_job_runs_again_when_its_lease_ends(world: World) -
 
 async def test_leases_are_renewed_while_jobs_run(world: World) -> None:
     async def slow(_: Job) -> Verdict:
-        await trio.sleep(0.3)
+        await trio.sleep(0.8)
         return Done()
 
     work = Counting(slow)
     await world.jobs.add(system_actor(), "counting", {})
-    async with runner(world, work, limits=JobLimits(lease_s=0.12, poll_s=0.02, gather_s=0)):
+    async with runner(world, work, limits=JobLimits(lease_s=0.6, poll_s=0.05, gather_s=0)):
         await until(lambda: none_left(world))
     assert len(work.ran) == 1
 

@@ -18,7 +18,7 @@ CREATE FUNCTION begin_relays(ids text[]) RETURNS TABLE (
     kind text, reverse_path text, options jsonb, created_at timestamptz, octets bytea,
     location text, recipients jsonb
 )
-LANGUAGE sql AS $$
+LANGUAGE sql SET enable_seqscan = off AS $$
     WITH marked AS (
         UPDATE deliveries d SET state = 'sending', attempts = d.attempts + 1, updated_at = now()
         FROM relays r
@@ -65,7 +65,8 @@ CREATE FUNCTION settle_relays(
     o_provider_id text[],
     e_relay integer[], e_id text[], e_type text[], e_data jsonb[]
 ) RETURNS SETOF text
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan
+    SET enable_seqscan = off AS $$
 DECLARE
     v_open integer[];
     v_inboxes text[];
@@ -133,9 +134,7 @@ BEGIN
     )
     SELECT array_agg(g.message_id::text), array_agg(g.blob_id::text) INTO v_finished, v_blobs
     FROM gone g;
-    DELETE FROM blobs b WHERE b.id = ANY (v_blobs)
-        AND NOT EXISTS (SELECT 1 FROM messages m WHERE m.blob_id = b.id)
-        AND NOT EXISTS (SELECT 1 FROM relays l WHERE l.blob_id = b.id);
+    PERFORM release_blobs(v_blobs);
     -- Its sender deleted the message while it was on its way.
     DELETE FROM deliveries d WHERE d.message_id = ANY (v_finished)
         AND NOT EXISTS (SELECT 1 FROM messages m WHERE m.id = d.message_id);

@@ -1,0 +1,192 @@
+"""Which messages of a mailbox contain what is asked for.
+
+An answer is complete: what the index does not know as a whole is told apart as ``unsure``, for the
+caller to look at the octets (``agentpost.mime.matching``).
+
+How it is fast: hashed trigrams, salted with the inbox, propose candidates, which are then looked
+at in their text; migration 0006 says why the two are apart.  From, To, Cc, Bcc, Subject and the
+sent day stand in short rows of their own that are simply read through.
+"""
+
+from __future__ import annotations
+
+import sys
+from array import array
+from collections.abc import Sequence
+
+from agentpost.ids import MailboxId
+from agentpost.mime.grams import grams_of, many
+from agentpost.mime.matching import fold, header_prefix
+from agentpost.model.actor import Actor, Scope
+from agentpost.model.search import Day, IdLeaf, Leaf, Matches, SentLeaf, TextField, TextLeaf
+from agentpost.store.pool import Connection, Row
+from agentpost.store.store import Door
+
+_MOST_GRAMS = 64
+"""Trigrams of the words asked for that candidates are chosen by; more hardly narrow further."""
+_FEW = 256
+"""Placements asked about that are looked at one by one rather than through the index."""
+
+_COLUMNS = {
+    TextField.FROM: "from_text",
+    TextField.TO: "to_text",
+    TextField.CC: "cc_text",
+    TextField.BCC: "bcc_text",
+    TextField.SUBJECT: "subject_text",
+}
+_COMPARED = {Day.BEFORE: "<", Day.ON: "=", Day.SINCE: ">="}
+
+
+class Search:
+    """Answers what a search asks of the content of messages."""
+
+    def __init__(self, door: Door) -> None:
+        self._door = door
+
+    async def matching(
+        self,
+        actor: Actor,
+        where: Scope,
+        mailbox: MailboxId,
+        leaves: Sequence[Leaf],
+        among: Sequence[int] | None = None,
+    ) -> tuple[Matches, ...]:
+        """The answer to each leaf, in order, for the messages in ``mailbox`` now.
+
+        ``among`` are the uids that matter, ascending, when not all do; others may be left out.
+        """
+        few = None if among is None or len(among) > _FEW else list(among)
+
+        async def read(connection: Connection, _: Scope) -> list[Matches]:
+            # First: what is indexed in between is then both found and unsure, never neither.
+            unsure = await connection.rows(_UNSURE, where.inbox, mailbox)
+            return [
+                _matches(leaf, await _found(connection, where, mailbox, leaf, few), unsure)
+                for leaf in leaves
+            ]
+
+        return tuple(await self._door.read(actor, "messages:read", where, read))
+
+
+async def _found(
+    connection: Connection, where: Scope, mailbox: MailboxId, leaf: Leaf, few: list[int] | None
+) -> bytes | None:
+    """The uids of the leaf's messages, packed."""
+    sql, arguments = statement(leaf, str(where.inbox), few is not None)
+    if few is not None:
+        arguments = [*arguments, few]
+    found: bytes | None = await connection.value(sql, where.inbox, mailbox, *arguments)
+    return found
+
+
+def _matches(leaf: Leaf, packed: bytes | None, unsure: Sequence[Row]) -> Matches:
+    found = array("I")
+    if packed:
+        found.frombytes(packed)
+        if sys.byteorder == "little":
+            found.byteswap()
+    if isinstance(leaf, IdLeaf) or not unsure:
+        return Matches(found)
+    sure = set(found)
+    return Matches(found, tuple(row["uid"] for row in unsure if row["uid"] not in sure))
+
+
+def statement(leaf: Leaf, inbox: str, few: bool) -> tuple[str, list[object]]:
+    """The statement that finds ``leaf``, and its arguments after inbox and mailbox ($1, $2).
+
+    With ``few`` a last argument follows: the uids to look at.
+    """
+    if isinstance(leaf, IdLeaf):
+        table, condition = "messages", "t.thread_id = $3" if leaf.thread else "t.id = $3"
+        return _scan(table, condition, few, 4, key="id"), [leaf.value]
+    if isinstance(leaf, SentLeaf):
+        condition = f"t.sent_day {_COMPARED[leaf.when]} $3"
+        return _scan("message_fields", condition, few, 4), [leaf.day]
+    needle = fold(leaf.text)
+    octets = needle.encode("utf-8", "replace")
+    column = _COLUMNS.get(leaf.field)
+    if column is not None:
+        return _scan("message_fields", f"position($3 IN t.{column}) > 0", few, 4), [octets]
+    if leaf.field is TextField.HEADER:
+        return _header(leaf, needle, octets, inbox, few)
+    return _text(leaf.field is TextField.TEXT, needle, octets, inbox, few)
+
+
+def _text(
+    with_header: bool, needle: str, octets: bytes, inbox: str, few: bool
+) -> tuple[str, list[object]]:
+    body = _chosen(grams_of((needle,), body_salt(inbox), 1 << 31))
+    if few or not body:
+        condition = "position($3 IN t.body) > 0"
+        if with_header:
+            condition += " OR position($3 IN t.headers) > 0 OR position($3 IN t.parts) > 0"
+        return _scan("message_texts", f"({condition})", few, 4), [octets]
+    salt = [many(body_salt(inbox))]
+    if not with_header:
+        return "SELECT search_body($1, $2, $3, $4, $5)", [octets, body, salt]
+    header = _chosen(grams_of((needle,), header_salt(inbox), 1 << 31))
+    return (
+        "SELECT search_text($1, $2, $3, $4, $5, $6, $7)",
+        [octets, header, body, [many(header_salt(inbox))], salt],
+    )
+
+
+def _header(
+    leaf: TextLeaf, needle: str, octets: bytes, inbox: str, few: bool
+) -> tuple[str, list[object]]:
+    prefix = header_prefix(leaf.name)
+    line = f"{_literal(prefix)}[^\n]*{_literal(needle)}" if needle else None
+    arguments: list[object] = [prefix.encode("utf-8", "replace"), octets, line]
+    grams = _chosen(grams_of((prefix, needle), header_salt(inbox), 1 << 31))
+    if few or not grams:
+        condition = (
+            "CASE WHEN position($3 IN t.headers) > 0 AND position($4 IN t.headers) > 0"
+            " THEN $5::text IS NULL OR convert_from(t.headers, 'UTF8') COLLATE \"C\" ~ $5"
+            " ELSE false END"
+        )
+        return _scan("message_texts", condition, few, 6), arguments
+    return (
+        "SELECT search_header($1, $2, $3, $4, $5, $6, $7)",
+        [*arguments, grams, [many(header_salt(inbox))]],
+    )
+
+
+def _scan(table: str, condition: str, few: bool, after: int, key: str = "message_id") -> str:
+    """Reading through the rows of the mailbox, or through ``few`` of them."""
+    chosen = f" AND p.uid = ANY (${after}::bigint[])" if few else ""
+    return (
+        "SELECT string_agg(int4send(p.uid::integer), NULL ORDER BY p.uid)"
+        f" FROM placements p JOIN {table} t ON t.{key} = p.message_id AND t.inbox_id = $1"
+        f" WHERE p.mailbox_id = $2 AND p.inbox_id = $1 AND {condition}{chosen}"
+    )
+
+
+def header_salt(inbox: str) -> str:
+    """What keeps the header's trigrams of one inbox apart from all others."""
+    return f"{inbox} header"
+
+
+def body_salt(inbox: str) -> str:
+    """The same for bodies."""
+    return f"{inbox} body"
+
+
+def _chosen(grams: tuple[int, ...]) -> list[int]:
+    return list(grams[:_MOST_GRAMS])
+
+
+def _literal(text: str) -> str:
+    """``text`` as a regular expression of PostgreSQL that finds just that."""
+    return "".join(
+        f"\\{one}" if one.isascii() and not one.isalnum() and one != "\n" else one for one in text
+    )
+
+
+_UNSURE = """
+SELECT p.uid FROM messages m JOIN placements p ON p.message_id = m.id
+WHERE m.inbox_id = $1 AND NOT m.indexed AND p.mailbox_id = $2
+UNION ALL
+SELECT p.uid FROM message_texts t JOIN placements p ON p.message_id = t.message_id
+WHERE t.inbox_id = $1 AND NOT t.whole AND p.mailbox_id = $2
+ORDER BY 1
+"""

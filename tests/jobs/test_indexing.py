@@ -1,0 +1,95 @@
+"""Indexing after the acknowledgement: nothing is left out, nothing is in its way."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+import trio
+
+from agentpost.jobs import indexing as module
+from agentpost.jobs.indexing import IndexingWork
+from agentpost.limits import IndexingLimits
+from agentpost.mime import matching
+from agentpost.model.job import Again, Job
+from agentpost.store.store import Door
+from agentpost.store.texts import MessageTexts
+from tests.jobs.world import World
+
+JOB = Job(1, "indexing", {}, 1, None, datetime(2026, 3, 8, tzinfo=UTC))
+
+
+def work(world: World, **limits: Any) -> IndexingWork:
+    texts = MessageTexts(Door(world.database, world.woken.append), world.blobs)
+    return IndexingWork(texts, IndexingLimits(rest=0, gather_s=0.001, **limits))
+
+
+async def unindexed(world: World) -> int:
+    count: int = await world.value("SELECT count(*) FROM messages WHERE NOT indexed")
+    return count
+
+
+async def test_the_standing_job_indexes_what_was_left_behind(world: World) -> None:
+    for n in range(7):
+        await world.receive(b"Subject: %d\r\n\r\nbody\r\n" % n)
+    assert await work(world, batch_messages=3).run(JOB) == Again(60.0)
+    assert await unindexed(world) == 0
+    assert await world.value("SELECT count(*) FROM message_texts") == 7
+
+
+async def test_a_run_ends_in_time_and_says_that_more_is_left(world: World) -> None:
+    for n in range(4):
+        await world.receive(b"Subject: %d\r\n\r\nbody\r\n" % n)
+    assert await work(world, batch_messages=2, run_s=0).run(JOB) == Again(0.0)
+    assert await unindexed(world) == 2
+
+
+async def test_batches_are_bounded_in_octets(world: World) -> None:
+    for _ in range(3):
+        await world.receive(b"Subject: x\r\n\r\n" + b"words " * 1000)
+    one = work(world, batch_octets=6000)
+    batch = await one._texts.unindexed(one._actor, None, 10, 6000)
+    assert len(batch) == 1
+    assert await one.run(JOB) == Again(60.0)
+    assert await unindexed(world) == 0
+
+
+async def test_what_is_committed_here_is_indexed_soon(world: World) -> None:
+    one = work(world)
+    (follow,) = one.beside()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(follow)
+        for _ in range(2):
+            await world.receive(b"Subject: x\r\n\r\nbody\r\n")
+            one.note(world.inbox)
+            with trio.fail_after(3):
+                while await unindexed(world):
+                    await trio.sleep(0.003)
+        nursery.cancel_scope.cancel()
+
+
+async def test_large_messages_come_from_files_and_threads(world: World) -> None:
+    await world.receive(b"Subject: x\r\n\r\n" + b"needle in a large message\r\n" * 12_000)
+    await work(world).run(JOB)
+    assert await world.value("SELECT position('needle'::bytea IN body) > 0 FROM message_texts")
+
+
+async def test_lost_and_unreadable_messages_do_not_stop_the_others(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await world.receive(b"Subject: lost\r\n\r\n" + b"x" * 300_000)
+    await world.receive(b"Subject: odd\r\n\r\nbody\r\n")
+    await world.receive(b"Subject: good\r\n\r\nbody\r\n")
+    for row in await world.rows("SELECT location FROM blobs WHERE location IS NOT NULL"):
+        await world.blobs.remove(row["location"])
+
+    def texts_of(octets: bytes, limits: IndexingLimits) -> Any:
+        if b"odd" in octets:
+            raise RuntimeError("a fault of ours")
+        return matching.texts_of(octets, limits)
+
+    monkeypatch.setattr(module, "texts_of", texts_of)
+    await work(world).run(JOB)
+    rows = await world.rows("SELECT whole FROM message_texts ORDER BY message_id")
+    assert [row["whole"] for row in rows] == [False, False, True]
