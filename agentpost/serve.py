@@ -27,14 +27,21 @@ from agentpost.http.server import Listener
 from agentpost.ids import InboxId
 from agentpost.imap.desk import ImapDesk
 from agentpost.imap.server import ImapServer
+from agentpost.jobs.relay import RelayWork
+from agentpost.jobs.runner import Runner
 from agentpost.limits import ImapLimits, MessageLimits
 from agentpost.mail.appending import Appending
+from agentpost.mail.delivery import Delivery
 from agentpost.mail.submission import Submission, SubmissionSettings
+from agentpost.mail.transports import choose
 from agentpost.net import NetLimits, PlainStream, ServerTls, Stream, Tally, serve_listener, starttls
 from agentpost.smtp.desk import Terms
 from agentpost.smtp.server import SubmissionServer
+from agentpost.store import embedded
+from agentpost.store.jobs import Jobs
 from agentpost.store.opening import Store, open_store
 from agentpost.store.pool import Connection
+from agentpost.store.relays import Relays
 from agentpost.store.settings import store_settings
 
 Handler = Callable[[Stream], Awaitable[None]]
@@ -75,21 +82,24 @@ class _Worker:
             self._settings.database_url,
             self._settings.blobs,
             store_settings(self._settings),
-            alone=self._settings.workers == 1,
+            alone=self._settings.workers == 1 and _embedded(self._settings),
         ) as store:
             store.committed.listeners.append(self._bus.committed)
             self._bus.on_wake(partial(_heard, store))
+            runner = self._runner(store)
+            store.committed.listeners.append(lambda _: runner.wake())
             async with trio.open_nursery() as background:
                 background.start_soon(self._obey)
                 background.start_soon(store.database.watch, CHANNEL, self._bus.heard)
                 background.start_soon(self._notify, store)
                 background.start_soon(self._look_again)
-                await self._serve(store)
+                await self._serve(store, runner)
                 background.cancel_scope.cancel()
 
-    async def _serve(self, store: Store) -> None:
+    async def _serve(self, store: Store, runner: Runner) -> None:
         submission = self._submission(store)
         async with trio.open_nursery() as serving:
+            serving.start_soon(partial(runner.run, stopping=self._stopping))
             self._start_submission(serving, submission)
             self._start_imap(serving, store)
             await self._start_http(serving, store)
@@ -97,6 +107,18 @@ class _Worker:
             log.info("serving", extra={"services": sorted(self._sockets)})
             await self._stopping.wait()
             serving.cancel_scope.deadline = trio.current_time() + self._settings.drain_deadline_s
+
+    def _runner(self, store: Store) -> Runner:
+        """The jobs of this worker, each made with what it needs."""
+        delivery = Delivery(store.messages, store.directory)
+        ways = choose(
+            self._settings.relay,
+            self._settings.smtp_relay_url,
+            self._settings.domain,
+            delivery.deliver_reply,
+        )
+        relays = Relays(store.door, store.blobs, store.committed)
+        return Runner(Jobs(store.door), [RelayWork(relays, ways, self._settings.domain)])
 
     def _submission(self, store: Store) -> Submission:
         tiers = self._settings.tiers
@@ -213,6 +235,11 @@ async def _send(store: Store, payloads: tuple[str, ...]) -> None:
     except Exception:
         # Nothing is lost: the others look by themselves before long.
         log.warning("could not wake the other workers", exc_info=True)
+
+
+def _embedded(settings: Config) -> bool:
+    """Whether the database is the one in our data directory, which no other instance shares."""
+    return settings.database_url == embedded.running(settings.data_dir)
 
 
 def _certificate(settings: Config) -> tuple[Path, Path]:
