@@ -404,11 +404,11 @@ class SweepLimits:
     rounds: int = 20
     """Statements for each kind in one sweep."""
     files: int = 5_000
-    """Files looked at in one sweep."""
+    """Files looked up by one statement."""
+    files_every_s: float = 6 * 3600.0
+    """Between two looks at all files: a directory listing each."""
     idempotency_days: int = 7
     """Answers kept for a repeated Idempotency-Key (API.md: at least a day)."""
-    submission_days: int = 7
-    """A repeated submission is recognised so long."""
     event_days: int = 30
     """The event log (API.md)."""
     expunged_days: int = 90
@@ -429,16 +429,26 @@ class ImapLimits:
     """Then the connection ends; a mail program asks its user before the second attempt."""
     failed_login_s: float = 1.0
     """From a failed login to its answer, always, so that the time does not tell why it failed."""
+    failed_logins_per_minute: int = 10
+    """From one network; more are refused unseen, right or wrong (I08.01 of the attack list)."""
     command_before_login_s: float = 30.0
     """A stranger's time for a complete command; slow strangers hold connections."""
+    login_s: float = 180.0
+    """A stranger's time in all, whatever it says meanwhile."""
     autologout_s: float = 1_860.0
     """Silence after login before BYE: RFC 9051 section 5.4 wants at least 30 minutes."""
     idle_s: float = 1_860.0
     """One IDLE; clients renew it within 29 minutes (RFC 2177)."""
-    idle_still_s: float = 120.0
-    """Between signs of life during IDLE, for NAT tables that forget quiet connections."""
+    idle_still_s: float = 285.0
+    """Between signs of life during IDLE: within the five minutes that forgetful NAT tables
+    grant, and rare, because ten thousand idle connections shall cost nothing."""
+    idle_retry_s: float = 5.0
+    """Until IDLE looks again when the store did not answer."""
     literal_s: float = 300.0
-    """A literal under way must make progress within this time (I01.23 of the attack list)."""
+    """A command under way must make progress within this time (I01.23 of the attack list)."""
+    command_octets_per_s: int = 1_000
+    """The slowest client whose command is waited for, besides ``literal_s`` in all: what holds
+    memory must not trickle."""
     reservation_s: float = 20.0
     """How long ``+`` waits for memory before NO."""
     connections_per_inbox: int = 100
@@ -446,6 +456,6 @@ class ImapLimits:
     commands_per_minute: int = 60_000
     """Commands of one connection; beyond it answers are slowed down, not refused."""
     welcome_check_s: float = 10.0
-    """Between two looks whether an idling session's credential still holds."""
+    """Between two looks whether the credentials of all sessions still hold."""
     drain_s: float = 8.0
     """For sessions to end at shutdown."""

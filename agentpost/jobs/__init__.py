@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from agentpost.jobs.indexing import IndexingWork
 from agentpost.jobs.relay import RelayWork
+from agentpost.jobs.sweep import SweepWork
 
 WORKS: dict[str, type] = {
     IndexingWork.kind: IndexingWork,
     RelayWork.kind: RelayWork,
+    SweepWork.kind: SweepWork,
 }

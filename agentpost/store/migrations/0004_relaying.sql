@@ -150,3 +150,4 @@ ALTER TABLE inboxes ADD COLUMN forgotten_modseq bigint NOT NULL DEFAULT 0;
 COMMENT ON COLUMN inboxes.forgotten_modseq IS
     'tombstones up to this modseq may be missing: who asks for changes since less must read anew';
 CREATE INDEX events_by_age ON events (created_at);
+CREATE INDEX blobs_unused ON blobs (id) WHERE uses <= 0;

@@ -1,0 +1,97 @@
+"""What nobody needs any longer, removed a bounded number of rows at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Literal
+
+import trio
+
+from agentpost.model.actor import Actor, Scope
+from agentpost.store.blobs import DiskBlobs
+from agentpost.store.pool import Connection
+from agentpost.store.store import Door
+
+Aged = Literal["idempotency", "events", "failed_jobs", "tombstones"]
+"""Kinds of rows that have an age at which they go."""
+
+_FORGET: dict[Aged, str] = {
+    "idempotency": "DELETE FROM idempotency WHERE ctid = ANY (ARRAY("
+    "SELECT ctid FROM idempotency WHERE created_at < now() - $1::interval LIMIT $2))",
+    "events": "DELETE FROM events WHERE ctid = ANY (ARRAY("
+    "SELECT ctid FROM events WHERE created_at < now() - $1::interval LIMIT $2))",
+    "failed_jobs": "DELETE FROM jobs WHERE ctid = ANY (ARRAY(SELECT ctid FROM jobs"
+    " WHERE state = 'failed' AND NOT standing AND created_at < now() - $1::interval LIMIT $2))",
+    # The inbox keeps in mind up to where its tombstones may be missing.
+    "tombstones": "WITH gone AS (DELETE FROM expunged WHERE ctid = ANY (ARRAY("
+    "  SELECT ctid FROM expunged WHERE gone_at < now() - $1::interval ORDER BY gone_at LIMIT $2))"
+    "  RETURNING inbox_id, modseq),"
+    " highest AS (SELECT inbox_id, max(modseq) AS modseq FROM gone GROUP BY inbox_id),"
+    " noted AS (UPDATE inboxes i"
+    "  SET forgotten_modseq = greatest(i.forgotten_modseq, h.modseq)"
+    "  FROM highest h WHERE i.id = h.inbox_id)"
+    " SELECT count(*) FROM gone",
+}
+
+
+class Sweeps:
+    """Removes rows and files by their age."""
+
+    def __init__(self, door: Door, blobs: DiskBlobs) -> None:
+        self._door = door
+        self._blobs = blobs
+
+    async def forget(self, actor: Actor, kind: Aged, age: timedelta, limit: int) -> int:
+        """Remove at most ``limit`` rows of ``kind`` older than ``age``; tells how many."""
+        sql = _FORGET[kind]
+        if kind != "tombstones":
+            sql = f"WITH gone AS ({sql} RETURNING 1) SELECT count(*) FROM gone"
+
+        async def write(connection: Connection, _: Scope) -> int:
+            count: int = await connection.value(sql, age, limit)
+            return count
+
+        return await self._door.write(actor, None, None, write, single=True)
+
+    async def forget_blobs(self, actor: Actor, limit: int) -> int:
+        """Remove rows of octets that nothing uses; tells how many."""
+
+        async def write(connection: Connection, _: Scope) -> int:
+            count: int = await connection.value(
+                "WITH gone AS (DELETE FROM blobs WHERE ctid = ANY (ARRAY("
+                "SELECT ctid FROM blobs WHERE uses <= 0 LIMIT $1)) RETURNING 1)"
+                " SELECT count(*) FROM gone",
+                limit,
+            )
+            return count
+
+        return await self._door.write(actor, None, None, write, single=True)
+
+    async def orphans(self, actor: Actor, locations: Sequence[str]) -> tuple[str, ...]:
+        """Those of the files' ``locations`` that no row speaks of."""
+
+        async def read(connection: Connection, _: Scope) -> tuple[str, ...]:
+            found = await connection.rows(
+                "SELECT f AS location FROM unnest($1::text[]) AS f"
+                " WHERE NOT EXISTS (SELECT 1 FROM blobs b"
+                "  WHERE b.id = split_part(f, '/', 2) AND b.location = f)",
+                list(locations),
+            )
+            return tuple(row["location"] for row in found)
+
+        return await self._door.read(actor, None, None, read)
+
+    async def remove_orphans(self, actor: Actor, age: timedelta, batch: int) -> int:
+        """Remove files last written more than ``age`` ago that no row speaks of; how many.
+
+        They are left by deleted messages, and by writers that died before their row: a row
+        comes right after its file, so an old file without one will never get one.
+        """
+        old = await trio.to_thread.run_sync(self._blobs.older_than, age)
+        removed = 0
+        for start in range(0, len(old), batch):
+            for location in await self.orphans(actor, old[start : start + batch]):
+                await self._blobs.remove(location)
+                removed += 1
+        return removed
