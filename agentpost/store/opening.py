@@ -27,6 +27,7 @@ from agentpost.store.mailboxes import Mailboxes, MailboxLimits
 from agentpost.store.messages import Messages
 from agentpost.store.organizations import Organizations
 from agentpost.store.pool import Database, PoolLimits
+from agentpost.store.search import Search
 from agentpost.store.settings import StoreSettings
 from agentpost.store.store import Door
 from agentpost.store.threads import Threads
@@ -71,6 +72,7 @@ class Store:
     threads: Threads
     drafts: Drafts
     events: Events
+    search: Search
     idempotency: Idempotency
     deployment: Deployment
 
@@ -137,6 +139,7 @@ def _store(
         threads=Threads(door),
         drafts=Drafts(door),
         events=Events(door),
+        search=Search(door),
         idempotency=Idempotency(door),
         deployment=Deployment(door),
     )

@@ -8,7 +8,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from agentpost import clock
+from agentpost.mime.grams import grams_of
+from agentpost.mime.matching import texts_of
+from agentpost.model.actor import system_actor
 from agentpost.model.mailbox import Flag, FlagChange, InternalDate
+from agentpost.store.search import body_salt, header_salt
+from agentpost.store.texts import Indexed, MessageTexts
 from tests.imap.harness import Client, Place
 
 
@@ -256,3 +261,16 @@ async def test_an_empty_mailbox_answers(place: Place) -> None:
     client = await place.selected()
     for keys in ("ALL", "1:*", "TEXT x", "NOT TEXT x", "UID *", "LARGER 1"):
         assert await found(client, keys) == []
+
+
+async def test_the_index_answers_as_the_octets_do(place: Place, client: Client) -> None:
+    texts = MessageTexts(place.store.door, place.store.blobs)
+    for message in await texts.unindexed(system_actor(), None, 100, 1 << 20):
+        assert message.octets is not None
+        read = texts_of(message.octets)
+        header = grams_of((read.headers, read.parts), header_salt(message.inbox), 10_000)
+        body = grams_of((read.body,), body_salt(message.inbox), 10_000)
+        await texts.write(system_actor(), [Indexed(message.message, read, header, body)])
+    assert not await texts.unindexed(system_actor(), None, 100, 1 << 20)
+    for keys, expected in KEYS:
+        assert await found(client, keys) == expected, keys
