@@ -211,15 +211,16 @@ class Database:
         assert self._free is not None
         try:
             async with asyncio.timeout(self._limits.operation_s), self._free:
-                connection = self._idle.pop() if self._idle else await self._connect()
+                connection = self._take() or await self._connect()
                 return await self._on(connection, tenants, operation, atomic)
         except TimeoutError:
             raise Overloaded("The database did not answer in time.") from None
-        except (OSError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError) as error:
+        except _LOST as error:
             log.warning("database connection: %s", error)
             raise Overloaded("The database cannot be reached.") from error
-        except (asyncpg.CannotConnectNowError, asyncpg.AdminShutdownError) as error:
-            raise Overloaded("The database is restarting.") from error
+        except (asyncpg.OperatorInterventionError, asyncpg.InsufficientResourcesError) as error:
+            log.warning("database: %s", error)
+            raise Overloaded("The database is restarting or out of resources.") from error
         except asyncpg.UniqueViolationError as error:
             raise Duplicate(error.constraint_name or "") from error
         except asyncpg.RaiseError as error:
@@ -242,16 +243,17 @@ class Database:
                 await driver.execute("BEGIN")
                 try:
                     value = await operation(connection)
-                except Exception:
-                    await driver.execute("ROLLBACK")
-                    sound = True
+                except Exception as error:
+                    if _survives(driver, error):
+                        await driver.execute("ROLLBACK")
+                        sound = True
                     raise
                 await driver.execute("COMMIT")
             else:
                 try:
                     value = await operation(connection)
-                except Exception:
-                    sound = not driver.is_closed()
+                except Exception as error:
+                    sound = _survives(driver, error)
                     raise
             sound = True
             return value
@@ -260,6 +262,14 @@ class Database:
                 self._idle.append(connection)
             else:
                 driver.terminate()
+
+    def _take(self) -> Connection | None:
+        """An idle connection; those that ended with a PostgreSQL that is gone are passed over."""
+        while self._idle:
+            connection = self._idle.pop()
+            if not connection._driver.is_closed():
+                return connection
+        return None
 
     async def _connect(self) -> Connection:
         driver = await asyncpg.connect(
@@ -317,6 +327,25 @@ class Database:
 
 def _setter(event: asyncio.Event) -> Callable[[object], None]:
     return lambda _: event.set()
+
+
+_LOST = (
+    OSError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    # What the driver says of a connection that was told FATAL and has not seen its end yet.
+    asyncpg.InternalClientError,
+)
+
+
+def _survives(driver: asyncpg.Connection[Row], error: Exception) -> bool:
+    """Whether the connection may be used again after a statement failed with ``error``.
+
+    PostgreSQL closes it behind FATAL, but its end may arrive later than the error.
+    """
+    if driver.is_closed() or isinstance(error, _LOST):
+        return False
+    return getattr(error, "severity_en", None) not in {"FATAL", "PANIC"}
 
 
 def _wait_for_the_end(_: object) -> trio.lowlevel.Abort:

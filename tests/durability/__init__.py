@@ -1,0 +1,1 @@
+"""What was acknowledged is there, once, whatever is killed at whatever moment."""
