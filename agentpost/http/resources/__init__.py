@@ -3,9 +3,11 @@
 from typing import Final
 
 from agentpost.http.endpoint import Routes
-from agentpost.http.resources import inboxes, me
+from agentpost.http.resources import api_keys, environments, inboxes, me
 
 RESOURCES: Final[tuple[Routes, ...]] = (
     me.routes,
+    environments.routes,
+    api_keys.routes,
     inboxes.routes,
 )

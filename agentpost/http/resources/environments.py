@@ -1,0 +1,192 @@
+"""Environments: tenant isolation inside an organization (R32-R35; API.md, Environments and keys)."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from agentpost.clock import rfc3339
+from agentpost.errors import AlreadyExists, Conflict, Limit, PreconditionFailed, UnknownField
+from agentpost.http.desk import desk_of
+from agentpost.http.endpoint import Body, Query, Request, Response, Routes
+from agentpost.http.paging import ListBody, ListQuery
+from agentpost.http.resources.shapes import EXAMPLE_TIME, ClientId, Timestamp, allowed_versions
+from agentpost.model.organization import Environment, Kind
+
+routes = Routes("Environments")
+
+_SLUG: Final = "1 to 63 of a-z 0-9 - ; unique in the organization"
+
+
+class NewEnvironmentBody(Body, frozen=True, forbid_unknown_fields=True):
+    """An environment to make."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=100)]
+    slug: Annotated[
+        str | None, Meta(description=_SLUG + "; made from the name when it is left out")
+    ] = None
+    kind: Annotated[
+        Kind, Meta(description="test: mail goes to a simulator, nothing leaves the server")
+    ] = "live"
+    client_id: ClientId | None = None
+
+
+class ChangedEnvironmentBody(Body, frozen=True, forbid_unknown_fields=True):
+    """What changes; the kind never does."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=100)] | UnsetType = UNSET
+    slug: Annotated[str, Meta(description=_SLUG)] | UnsetType = UNSET
+    is_default: Annotated[
+        bool | UnsetType, Meta(description="true makes it the default instead of another")
+    ] = UNSET
+
+
+class EnvironmentBody(msgspec.Struct, frozen=True):
+    """An environment."""
+
+    id: str
+    organization_id: str
+    name: str
+    slug: str
+    kind: Kind
+    is_default: bool
+    client_id: str | None
+    created_at: Timestamp
+    updated_at: Timestamp
+
+
+class DeleteEnvironmentQuery(Query, frozen=True, forbid_unknown_fields=True):
+    """Whether the environment is destroyed with all that is in it."""
+
+    purge: Annotated[bool, Meta(description="Destroy its inboxes and their mail, for ever")] = False
+
+
+_EXAMPLE: Final[dict[str, Any]] = {
+    "id": "env_01JQ8X5K2M3N4P5R6S7T8V9W00",
+    "organization_id": "org_01JQ8X5K2M3N4P5R6S7T8V9W00",
+    "name": "Staging",
+    "slug": "staging",
+    "kind": "test",
+    "is_default": False,
+    "client_id": None,
+    "created_at": EXAMPLE_TIME,
+    "updated_at": EXAMPLE_TIME,
+}
+
+
+def environment_body(environment: Environment) -> EnvironmentBody:
+    """An environment as the API shows it."""
+    return EnvironmentBody(
+        id=environment.id,
+        organization_id=environment.organization,
+        name=environment.name,
+        slug=environment.slug,
+        kind=environment.kind,
+        is_default=environment.is_default,
+        client_id=environment.client_id,
+        created_at=rfc3339(environment.created_at),
+        updated_at=rfc3339(environment.updated_at),
+    )
+
+
+def _shown(environment: Environment, status: int | None = None) -> Response:
+    return Response(environment_body(environment), status=status, version=environment.version)
+
+
+@routes.post(
+    "/environments",
+    scope="environments:write",
+    body=NewEnvironmentBody,
+    answer=EnvironmentBody,
+    status=201,
+    summary="Make an environment",
+    raises=(UnknownField, AlreadyExists, Limit),
+    examples={"request": {"name": "Staging", "kind": "test"}, "response": _EXAMPLE},
+)
+async def create_environment(request: Request[NewEnvironmentBody, None]) -> Response:
+    """Makes an environment: inboxes, mail and keys of their own, invisible to the others.
+
+    With a ``client_id`` that was used before, the existing one is answered with status 200.
+    """
+    body = request.body
+    environment, created = await desk_of(request).store.environments.create(
+        request.actor, body.name, slug=body.slug, kind=body.kind, client_id=body.client_id
+    )
+    return _shown(environment, 201 if created else 200)
+
+
+@routes.get(
+    "/environments",
+    scope="environments:read",
+    query=ListQuery,
+    answer=ListBody[EnvironmentBody],
+    summary="List environments",
+)
+async def list_environments(request: Request[None, ListQuery]) -> Response:
+    """The environments that the key covers, newest first unless asked otherwise."""
+    desk, query = desk_of(request), request.query
+    place = (request.actor.organization, "environments")
+    page = await desk.store.environments.page(request.actor, desk.cursors.page(query, *place))
+    return Response(desk.cursors.body(page, environment_body, query, *place))
+
+
+@routes.get(
+    "/environments/{environment}",
+    scope="environments:read",
+    answer=EnvironmentBody,
+    summary="Get an environment",
+    examples={"response": _EXAMPLE},
+)
+async def get_environment(request: Request[None, None]) -> Response:
+    """One environment by its id."""
+    environments = desk_of(request).store.environments
+    return _shown(await environments.get(request.actor, request.params["environment"]))
+
+
+@routes.patch(
+    "/environments/{environment}",
+    scope="environments:write",
+    body=ChangedEnvironmentBody,
+    answer=EnvironmentBody,
+    summary="Change an environment",
+    raises=(UnknownField, AlreadyExists, Conflict, PreconditionFailed),
+    conditional=True,
+)
+async def update_environment(request: Request[ChangedEnvironmentBody, None]) -> Response:
+    """Changes name or slug, or makes it the default; there is always exactly one default."""
+    body = request.body
+    environment = await desk_of(request).store.environments.update(
+        request.actor,
+        request.params["environment"],
+        name=None if isinstance(body.name, UnsetType) else body.name,
+        slug=None if isinstance(body.slug, UnsetType) else body.slug,
+        is_default=None if isinstance(body.is_default, UnsetType) else body.is_default,
+        if_match=allowed_versions(request),
+    )
+    return _shown(environment)
+
+
+@routes.delete(
+    "/environments/{environment}",
+    scope="environments:write",
+    query=DeleteEnvironmentQuery,
+    status=204,
+    summary="Delete an environment",
+    raises=(Conflict, PreconditionFailed),
+    conditional=True,
+)
+async def delete_environment(request: Request[None, DeleteEnvironmentQuery]) -> Response:
+    """Deletes an environment without inboxes, or with ``purge=true`` everything in it, for ever.
+
+    Deleted inboxes count as long as their mail is retained.  The default environment stays.  Keys
+    that were bound to it alone are revoked.
+    """
+    await desk_of(request).store.environments.delete(
+        request.actor,
+        request.params["environment"],
+        purge_all=request.query.purge,
+        if_match=allowed_versions(request),
+    )
+    return Response()
