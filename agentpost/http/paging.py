@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Annotated, Any, ClassVar, Final, Generic, Literal, TypeVar
 
@@ -111,3 +111,18 @@ def filter_digest(query: msgspec.Struct, place: Iterable[str]) -> bytes:
     }
     canonical = msgspec.json.encode([list(place), chosen], order="deterministic")
     return hashlib.sha256(canonical).digest()
+
+
+def cut(rows: Sequence[R], page: PageRequest, key: Callable[[R], str]) -> Page[R]:
+    """One page of a list that is small enough to be read whole.
+
+    ``key`` is what orders the rows; no two share one.
+    """
+    ordered = sorted(rows, key=key, reverse=page.descending)
+    if page.position is not None:
+        last = page.position[0]
+        ordered = [
+            row for row in ordered if (key(row) < last if page.descending else key(row) > last)
+        ]
+    shown = tuple(ordered[: page.limit])
+    return Page(shown, (key(shown[-1]),) if len(ordered) > page.limit else None)

@@ -3,11 +3,12 @@
 from typing import Final
 
 from agentpost.http.endpoint import Routes
-from agentpost.http.resources import api_keys, environments, inboxes, me
+from agentpost.http.resources import api_keys, credentials, environments, inboxes, me
 
 RESOURCES: Final[tuple[Routes, ...]] = (
     me.routes,
     environments.routes,
     api_keys.routes,
     inboxes.routes,
+    credentials.routes,
 )
