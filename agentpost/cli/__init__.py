@@ -9,8 +9,15 @@ import sys
 
 import click
 
+from agentpost.cli.check import check_command
 from agentpost.cli.config import config_command
+from agentpost.cli.doctor import doctor_command
+from agentpost.cli.environment import environment_command
+from agentpost.cli.inbox import inbox_command
+from agentpost.cli.key import key_command
 from agentpost.cli.migrate import migrate_command
+from agentpost.cli.openapi import openapi_command
+from agentpost.cli.org import org_command
 from agentpost.cli.serve import serve_command
 from agentpost.cli.version import version_command
 from agentpost.config import ConfigError
@@ -24,6 +31,16 @@ def agentpost() -> None:
 agentpost.add_command(serve_command)
 agentpost.add_command(config_command)
 agentpost.add_command(migrate_command)
+for _verb in (
+    org_command,
+    environment_command,
+    inbox_command,
+    key_command,
+    doctor_command,
+    check_command,
+    openapi_command,
+):
+    agentpost.add_command(_verb)
 agentpost.add_command(version_command)
 
 

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import click
 
-from agentpost import config, log
+from agentpost import log
+from agentpost.cli.output import Failure
+from agentpost.cli.session import database_address, reach
 from agentpost.cli.settings import load_settings, settings_options
 
 
@@ -21,16 +23,14 @@ def migrate_command(
     """
     import trio
 
-    from agentpost.errors import Overloaded
-    from agentpost.store import embedded
+    from agentpost.errors import Problem
     from agentpost.store.migrate import migrate
-    from agentpost.store.pool import Database
 
     settings = load_settings(config_file, data_dir, assignments)
     log.configure(settings.log_level, settings.log_format)
 
     async def run(url: str) -> int:
-        database = await Database.open(url)
+        database = await reach(url)
         try:
             steps = await migrate(database)
         finally:
@@ -38,15 +38,8 @@ def migrate_command(
         click.echo(f"{len(steps)} steps applied" if steps else "the schema is up to date")
         return 0
 
-    server: embedded.Embedded | None = None
-    try:
-        if settings.database_url is None:
-            config.make_data_dir(settings.data_dir)
-            server = embedded.start(settings.data_dir, pg_bin=settings.pg_bin)
-        url = settings.database_url or (server.url if server else "")
-        return trio.run(run, url)
-    except (embedded.EmbeddedError, Overloaded, RuntimeError) as error:
-        raise click.ClickException(str(error)) from None
-    finally:
-        if server is not None:
-            server.stop()
+    with database_address(settings, create=True) as url:
+        try:
+            return trio.run(run, url)
+        except (Problem, RuntimeError) as error:
+            raise Failure(str(error)) from None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 
@@ -30,6 +30,14 @@ def settings_options(command: Callable[..., Any]) -> Callable[..., Any]:
         type=click.Path(path_type=Path),
         help="TOML file with settings.",
     )(command)
+
+
+org_option: Final[Callable[[Callable[..., Any]], Callable[..., Any]]] = click.option(
+    "--org", metavar="ORG", help="Organization, by id or slug; not needed when there is only one."
+)
+environment_option: Final[Callable[[Callable[..., Any]], Callable[..., Any]]] = click.option(
+    "--environment", metavar="ENV", help="Environment, by id or slug; else the default one."
+)
 
 
 def load_settings(

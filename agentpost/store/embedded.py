@@ -27,6 +27,7 @@ import os
 import pwd
 import shutil
 import signal
+import socket
 import stat
 import subprocess
 import sys
@@ -48,7 +49,7 @@ from agentpost.store.programs import (
     reachable,
 )
 
-__all__ = ["Embedded", "EmbeddedError", "start"]
+__all__ = ["Embedded", "EmbeddedError", "exists", "running", "start"]
 
 logger = logging.getLogger("agentpost.store.embedded")
 
@@ -81,7 +82,7 @@ class Embedded:
 
     def url_of(self, database: str) -> str:
         """Address of another database of the same server."""
-        return f"postgresql://{USER}@/{quote(database)}?host={quote(str(self.socket_dir), safe='')}"
+        return _url(database, self.socket_dir)
 
     @property
     def pid(self) -> int:
@@ -152,6 +153,40 @@ def start(
         lock.close()
         raise
     return server
+
+
+def exists(data_dir: Path) -> bool:
+    """Whether there is a cluster in ``data_dir``.  Raises: EmbeddedError when we may not look."""
+    try:
+        return (data_dir / "postgres" / "PG_VERSION").exists()
+    except PermissionError:
+        raise _not_ours(data_dir) from None
+
+
+def running(data_dir: Path, *, database: str = USER) -> str | None:
+    """Address of ``database`` when a server already runs on this directory, else None.
+
+    Raises: EmbeddedError when the directory belongs to somebody else.
+    """
+    if not exists(data_dir):
+        return None
+    socket_dir = _socket_dir(data_dir / "postgres", account_for_server())
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        try:
+            probe.connect(f"{socket_dir}{_SOCKET_NAME}")
+        except PermissionError:
+            raise _not_ours(data_dir) from None
+        except OSError:
+            return None
+    return _url(database, socket_dir)
+
+
+def _not_ours(data_dir: Path) -> EmbeddedError:
+    return EmbeddedError(f"{data_dir} belongs to another user: run this as the user of the server")
+
+
+def _url(database: str, socket_dir: Path) -> str:
+    return f"postgresql://{USER}@/{quote(database)}?host={quote(str(socket_dir), safe='')}"
 
 
 def _create(cluster: Path, programs: Programs, account: Account | None, *, durable: bool) -> None:

@@ -33,6 +33,21 @@ def migrations() -> tuple[Migration, ...]:
     return tuple(sorted(found, key=lambda step: step.number))
 
 
+async def missing(database: Database) -> tuple[Migration, ...]:
+    """The steps that the schema of ``database`` lacks; changes nothing.
+
+    Raises: RuntimeError when the database was made by a newer release.
+    """
+
+    async def ask(connection: Connection) -> int:
+        if await connection.value("SELECT to_regclass('migrations')") is None:
+            return 0
+        number: int = await connection.value("SELECT coalesce(max(number), 0) FROM migrations")
+        return number
+
+    return _after(await database.run("*", ask))
+
+
 async def migrate(database: Database) -> tuple[Migration, ...]:
     """Bring the schema up to this release; returns the steps that were applied.
 
@@ -47,13 +62,7 @@ async def migrate(database: Database) -> tuple[Migration, ...]:
             " applied_at timestamptz NOT NULL DEFAULT now())"
         )
         present = await connection.value("SELECT coalesce(max(number), 0) FROM migrations")
-        known = migrations()
-        if present > known[-1].number:
-            raise RuntimeError(
-                f"the database is at schema {present}, this release knows {known[-1].number}: "
-                "start a newer release of AgentPost on it"
-            )
-        pending = tuple(step for step in known if step.number > present)
+        pending = _after(present)
         for step in pending:
             await connection.execute(step.sql)
             await connection.execute(
@@ -63,3 +72,13 @@ async def migrate(database: Database) -> tuple[Migration, ...]:
         return pending
 
     return await database.run("*", apply, atomic=True)
+
+
+def _after(present: int) -> tuple[Migration, ...]:
+    known = migrations()
+    if present > known[-1].number:
+        raise RuntimeError(
+            f"the database is at schema {present}, this release knows {known[-1].number}: "
+            "start a newer release of AgentPost on it"
+        )
+    return tuple(step for step in known if step.number > present)

@@ -12,7 +12,9 @@ from agentpost.ids import EnvironmentId, OrganizationId, new_id
 from agentpost.limits import IdentityLimits
 from agentpost.model.actor import Actor, Scope
 from agentpost.model.organization import Environment, Organization, Tier
+from agentpost.model.page import Page, PageRequest
 from agentpost.store import audit, checks
+from agentpost.store.narrowing import Narrowing
 from agentpost.store.pool import Connection, Duplicate, Row
 from agentpost.store.reach import whole_organization
 from agentpost.store.store import Door
@@ -53,6 +55,26 @@ class Organizations:
         if row is None:
             raise NotFound("There is no such organization.")
         return organization(row)
+
+    async def page(self, actor: Actor, page: PageRequest) -> Page[Organization]:
+        """The organizations that the actor sees: its own, or all for the server itself."""
+        query = Narrowing(page.limit + 1, "DESC" if page.descending else "ASC")
+        if not actor.system:
+            query.add("o.id = {0}", actor.organization)
+        if page.position is not None:
+            query.add("o.id " + ("<" if page.descending else ">") + " {0}", page.position[0])
+
+        async def read(connection: Connection, _: Scope) -> list[Row]:
+            return await connection.rows(
+                f"SELECT {_COLUMNS} FROM organizations o"
+                f" WHERE {query.condition} ORDER BY o.id {query.direction} LIMIT {query.limit}",
+                *query.arguments,
+            )
+
+        rows = await self._door.read(actor, "org:read", None, read)
+        found = tuple(organization(row) for row in rows[: page.limit])
+        more = len(rows) > page.limit
+        return Page(found, (found[-1].id,) if more else None)
 
     async def update(
         self, actor: Actor, *, name: str | None = None, slug: str | None = None

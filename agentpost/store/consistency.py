@@ -1,0 +1,225 @@
+"""Whether what is stored fits together: the rules, and the walk that holds every row to them.
+
+Each part of the walk goes through one table in the order of its key, a bounded batch at a time.
+A batch is one statement, hence one snapshot: on a server that works meanwhile a change is seen
+whole or not at all, and nothing is reported that was merely under way.  Nothing is written.
+
+Who uses a blob is found without an index on ``messages.blob_id`` (which every delivery would pay
+for): octets and the messages made of them are stored together, so their ids begin with nearly the
+same time.  Only where the count over that span differs is the whole table asked.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import trio
+
+from agentpost import clock
+from agentpost.ids import ulid
+from agentpost.model.actor import Actor, Scope
+from agentpost.store.consistency_rules import BLOBS, LOCATIONS, PARTS, miscounted
+from agentpost.store.pool import Connection, Row
+from agentpost.store.store import Door
+
+_BASE32: Final = {letter: value for value, letter in enumerate("0123456789ABCDEFGHJKMNPQRSTVWXYZ")}
+_READ_OCTETS: Final = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class CheckLimits:
+    """Bounds of one look at the store."""
+
+    rows: int = 2_000
+    """Rows of one batch: some tens of milliseconds of the database's time."""
+    blobs_with_octets: int = 100
+    """Blobs of one batch whose octets are read: tens of megabytes."""
+    apart_ms: int = 5 * 60_000
+    """Between the ids of a message and of its octets; a deposit waits far less."""
+    orphan_hours: float = 26.0
+    """Files younger than this may still get their row, or wait for the sweep."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing that does not fit: the rule it breaks, what breaks it, and how."""
+
+    rule: str
+    subject: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What one look found; ``after`` is where the next one begins, None at the end."""
+
+    rows: int
+    faults: tuple[Fault, ...]
+    after: tuple[str, ...] | None
+
+
+class Consistency:
+    """Looks at everything that is stored; only the server itself may."""
+
+    def __init__(self, door: Door, blob_root: Path, limits: CheckLimits | None = None) -> None:
+        self._door = door
+        self._blob_root = blob_root
+        self._limits = limits or CheckLimits()
+
+    async def sizes(self, actor: Actor) -> dict[str, int]:
+        """About how many rows each part has, as the database's statistics say."""
+
+        async def read(connection: Connection, _: Scope) -> list[Row]:
+            return await connection.rows(
+                "SELECT relname, greatest(reltuples, 0)::bigint AS rows FROM pg_class"
+                " WHERE oid = ANY (SELECT to_regclass(name) FROM unnest($1::text[]) AS name)",
+                [*PARTS, "blobs"],
+            )
+
+        return {
+            row["relname"]: row["rows"] for row in await self._door.read(actor, None, None, read)
+        }
+
+    async def batch(self, actor: Actor, name: str, after: tuple[str, ...] | None) -> Batch:
+        """Hold the rows of one part that follow the key ``after`` to the rules."""
+        part = PARTS[name]
+        limit = self._limits.rows
+
+        async def read(connection: Connection, _: Scope) -> list[Row]:
+            return await connection.rows(part.statement(first=after is None), limit, *(after or ()))
+
+        rows = await self._door.read(actor, None, None, read)
+        faults = tuple(
+            Fault(row["rule"], row["subject"], row["detail"])
+            for row in rows
+            if row["rule"] is not None
+        )
+        return Batch(rows[0]["rows"], faults, _next(rows[0], limit))
+
+    async def blobs(
+        self, actor: Actor, after: tuple[str, ...] | None, *, octets: bool = False
+    ) -> Batch:
+        """Hold blobs to their users and files; with ``octets`` to their SHA-256 as well."""
+        limit = self._limits.blobs_with_octets if octets else self._limits.rows
+        statement = BLOBS.format(where="" if after is None else "WHERE b.id > $3::text")
+
+        async def read(connection: Connection, _: Scope) -> tuple[list[Row], list[Row]]:
+            found = await connection.rows(statement, limit, octets, *(after or ()))
+            return found, await self._miscounted(connection, [row["id"] for row in found])
+
+        found, miscounted_rows = await self._door.read(actor, None, None, read)
+        faults = [
+            Fault("blob_uses", row["id"], f"it counts {row['uses']} uses and has {row['users']}")
+            for row in miscounted_rows
+        ]
+        faults += [fault for row in found for fault in _row_faults(row)]
+        for row in found:
+            if row["location"] is not None:
+                fault = await trio.to_thread.run_sync(self._file_fault, row, octets)
+                if fault is not None and await self._still_there(actor, row["id"]):
+                    faults.append(fault)
+        more = len(found) == limit
+        return Batch(len(found), tuple(faults), (found[-1]["id"],) if more else None)
+
+    async def files(self, actor: Actor, after: tuple[str, ...] | None) -> Batch:
+        """Look for files that no row speaks of, one directory a batch."""
+        directories = await trio.to_thread.run_sync(self._directories)
+        left = [name for name in directories if after is None or name > after[0]]
+        if not left:
+            return Batch(0, (), None)
+        old = await trio.to_thread.run_sync(self._old_files, left[0])
+
+        async def read(connection: Connection, _: Scope) -> list[Row]:
+            return await connection.rows(LOCATIONS, old)
+
+        rows = await self._door.read(actor, None, None, read)
+        known = {row["location"] for row in rows}
+        faults = tuple(
+            Fault("file_without_row", name, "no row speaks of this file; it only takes up space")
+            for name in old
+            if name not in known
+        )
+        return Batch(len(old), faults, (left[0],) if len(left) > 1 else None)
+
+    async def _miscounted(self, connection: Connection, ids: list[str]) -> list[Row]:
+        if not ids:
+            return []
+        apart = self._limits.apart_ms
+        span = ("msg_" + _moved(ids[0], -apart), "msg_" + _moved(ids[-1], apart) + "~")
+        doubtful = await connection.rows(miscounted(near=True), ids, *span)
+        if not doubtful:
+            return []
+        return await connection.rows(miscounted(near=False), [row["id"] for row in doubtful])
+
+    async def _still_there(self, actor: Actor, blob: str) -> bool:
+        async def read(connection: Connection, _: Scope) -> bool:
+            there = await connection.value("SELECT true FROM blobs WHERE id = $1", blob)
+            return there is not None
+
+        return await self._door.read(actor, None, None, read)
+
+    # --- in a thread ----------------------------------------------------------------------
+
+    def _file_fault(self, row: Row, octets: bool) -> Fault | None:
+        path = self._blob_root / row["location"]
+        try:
+            size = path.stat().st_size
+            if size != row["size"]:
+                text = f"{path} has {size} octets and should have {row['size']}"
+                return Fault("file_size", row["id"], text)
+            if octets and _sha256(path) != row["sha256"]:
+                return Fault("blob_octets", row["id"], f"the octets of {path} have changed")
+        except FileNotFoundError:
+            return Fault("file_missing", row["id"], f"{path} is not there")
+        except OSError as error:
+            return Fault("file_unreadable", row["id"], f"{path}: {error.strerror}")
+        return None
+
+    def _directories(self) -> list[str]:
+        if not self._blob_root.is_dir():
+            return []
+        return sorted(entry.name for entry in self._blob_root.iterdir() if entry.is_dir())
+
+    def _old_files(self, directory: str) -> list[str]:
+        oldest = clock.now().timestamp() - self._limits.orphan_hours * 3600
+        found = []
+        for path in (self._blob_root / directory).glob("blob_*"):
+            try:
+                if path.stat().st_mtime < oldest:
+                    found.append(f"{directory}/{path.name}")
+            except FileNotFoundError:  # Its message was deleted just now.
+                continue
+        return sorted(found)
+
+
+def _row_faults(row: Row) -> list[Fault]:
+    faults = []
+    if row["held"] is not None and row["held"] != row["size"]:
+        text = f"it holds {row['held']} octets and should hold {row['size']}"
+        faults.append(Fault("blob_size", row["id"], text))
+    if row["intact"] is False:
+        faults.append(Fault("blob_octets", row["id"], "its octets have changed"))
+    return faults
+
+
+def _next(row: Row, limit: int) -> tuple[str, ...] | None:
+    return tuple(row["last"]) if row["rows"] == limit else None
+
+
+def _moved(identifier: str, milliseconds: int) -> str:
+    """The first ten characters of a ULID so much later than that of ``identifier``."""
+    time = 0
+    for letter in identifier.partition("_")[2][:10]:
+        time = time * 32 + _BASE32.get(letter, 0)
+    return ulid(max(0, time + milliseconds))[:10]
+
+
+def _sha256(path: Path) -> bytes:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while octets := file.read(_READ_OCTETS):
+            digest.update(octets)
+    return digest.digest()
