@@ -21,14 +21,17 @@ from agentpost import metrics
 from agentpost.budget import ByteBudget
 from agentpost.config import Config
 from agentpost.control.line import Line
+from agentpost.errors import Problem
 from agentpost.events.bus import CHANNEL, Bus
 from agentpost.http.edge import make_server
 from agentpost.http.server import Listener
 from agentpost.ids import InboxId
 from agentpost.imap.desk import ImapDesk
 from agentpost.imap.server import ImapServer
+from agentpost.jobs.indexing import IndexingWork
 from agentpost.jobs.relay import RelayWork
-from agentpost.jobs.runner import Runner
+from agentpost.jobs.runner import Runner, Work
+from agentpost.jobs.sweep import SweepWork
 from agentpost.limits import ImapLimits, MessageLimits
 from agentpost.mail.appending import Appending
 from agentpost.mail.delivery import Delivery
@@ -43,6 +46,8 @@ from agentpost.store.opening import Store, open_store
 from agentpost.store.pool import Connection
 from agentpost.store.relays import Relays
 from agentpost.store.settings import store_settings
+from agentpost.store.sweeps import Sweeps
+from agentpost.store.texts import MessageTexts
 
 Handler = Callable[[Stream], Awaitable[None]]
 
@@ -50,6 +55,7 @@ log = logging.getLogger("agentpost.serve")
 
 _NOTIFY_GATHER_S = 0.005
 _LOOK_EVERY_S = 15.0
+_LAST_USED_EVERY_S = 60.0
 _SWITCH_INTERVAL_S = 0.0005
 _BUDGET_OCTETS = 128 * 1024 * 1024
 
@@ -87,12 +93,12 @@ class _Worker:
             store.committed.listeners.append(self._bus.committed)
             self._bus.on_wake(partial(_heard, store))
             runner = self._runner(store)
-            store.committed.listeners.append(lambda _: runner.wake())
             async with trio.open_nursery() as background:
                 background.start_soon(self._obey)
                 background.start_soon(store.database.watch, CHANNEL, self._bus.heard)
                 background.start_soon(self._notify, store)
                 background.start_soon(self._look_again)
+                background.start_soon(_flush_last_used, store)
                 await self._serve(store, runner)
                 background.cancel_scope.cancel()
 
@@ -118,7 +124,16 @@ class _Worker:
             delivery.deliver_reply,
         )
         relays = Relays(store.door, store.blobs, store.committed)
-        return Runner(Jobs(store.door), [RelayWork(relays, ways, self._settings.domain)])
+        indexing = IndexingWork(MessageTexts(store.door, store.blobs))
+        store.committed.listeners.append(indexing.note)
+        works: list[Work] = [
+            RelayWork(relays, ways, self._settings.domain),
+            indexing,
+            SweepWork(Sweeps(store.door, store.blobs)),
+        ]
+        runner = Runner(Jobs(store.door), works)
+        store.committed.listeners.append(lambda _: runner.wake())
+        return runner
 
     def _submission(self, store: Store) -> Submission:
         tiers = self._settings.tiers
@@ -222,6 +237,16 @@ def _heard(store: Store, inbox: InboxId | None) -> None:
     store.index.all_stale()
     store.authentication.forget_all()
     store.directory.forget_all()
+
+
+async def _flush_last_used(store: Store) -> None:
+    """Write down when credentials were last used, gathered for a minute."""
+    while True:
+        await trio.sleep(_LAST_USED_EVERY_S)
+        try:
+            await store.authentication.flush_last_used()
+        except Problem as problem:
+            log.warning("could not note the use of credentials: %s", problem.message)
 
 
 async def _send(store: Store, payloads: tuple[str, ...]) -> None:
