@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import time
 from contextlib import suppress
+from pathlib import Path
 
 from agentpost.store import embedded
 from tests.server import Server
@@ -30,18 +32,21 @@ def kill(server: Server, kind: str) -> None:
 
 def kill_postgresql(server: Server) -> None:
     """Kill the postmaster first, so that it notices nothing, then all that it has started."""
-    cluster = server.directory / "data" / "postgres"
     postmaster = [pid for pid, words in server.children().items() if "postgres" in words]
-    standing = embedded._processes_in(cluster)
+    standing = embedded._processes_in(server.directory / "data" / "postgres")
     _kill(postmaster + [pid for pid in standing if pid not in postmaster])
 
 
-def await_no_postgresql(server: Server) -> None:
-    """Wait until the last process of a killed PostgreSQL is gone."""
+def kill_cluster(data_dir: Path, postmaster: subprocess.Popen[bytes]) -> None:
+    """The same for a PostgreSQL that the test has started itself; returns when all is gone."""
+    cluster = data_dir / "postgres"
+    standing = embedded._processes_in(cluster)
+    _kill([postmaster.pid, *(pid for pid in standing if pid != postmaster.pid)])
+    postmaster.wait()
     until = time.monotonic() + 10
-    while embedded._processes_in(server.directory / "data" / "postgres"):
+    while embedded._processes_in(cluster):
         assert time.monotonic() < until
-        time.sleep(0.01)
+        time.sleep(0.005)
 
 
 def _kill(pids: list[int]) -> None:

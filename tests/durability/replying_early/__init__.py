@@ -1,0 +1,1 @@
+"""A planted fault: the worker answers first and commits a moment later."""
