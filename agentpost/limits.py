@@ -69,6 +69,8 @@ class HttpLimits:
     """Header fields of one request; real clients send under 30."""
     max_body_octets: int = 1024 * 1024
     """Body of a request whose endpoint does not say otherwise."""
+    max_mail_body_octets: int = 16 * 1024 * 1024
+    """Body of a request that carries a message: its files come in base64, as they will go out."""
     max_buffered_octets: int = 128 * 1024 * 1024
     """Bodies that one worker holds at once; a request waits until its body fits."""
     max_pipelined_octets: int = 64 * 1024

@@ -8,7 +8,7 @@ commit and gathered for a few milliseconds (inside the transaction it would seri
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
+from typing import Final, Protocol
 
 import trio
 
@@ -19,6 +19,14 @@ CHANNEL: Final = "agentpost"
 
 MAX_PAYLOAD_IDS: Final = 200
 """Ids in one NOTIFY payload: PostgreSQL takes 8,000 octets."""
+
+
+class Sleeper(Protocol):
+    """Whoever shall hear that something changed."""
+
+    def wake(self) -> None:
+        """Something changed; called often, so it only takes note."""
+        ...
 
 
 class Watch:
@@ -52,7 +60,7 @@ class Bus:
     """Watchers by inbox, and what other workers must still be told."""
 
     def __init__(self) -> None:
-        self._watches: dict[InboxId | None, set[Watch]] = {}
+        self._watches: dict[InboxId | None, set[Sleeper]] = {}
         self._listeners: list[Callable[[InboxId | None], None]] = []
         self._unsent: set[InboxId] = set()
         self._something_unsent = trio.Event()
@@ -60,10 +68,14 @@ class Bus:
     def watch(self, inbox: InboxId | None) -> Watch:
         """A watch on one inbox, or on every one (``None``); close it when done."""
         watch = Watch(self, inbox)
-        self._watches.setdefault(inbox, set()).add(watch)
+        self.add(watch, inbox)
         return watch
 
-    def remove(self, watch: Watch, inbox: InboxId | None) -> None:
+    def add(self, watch: Sleeper, inbox: InboxId | None) -> None:
+        """Wake ``watch`` whenever something changes in ``inbox``; ``remove`` it when done."""
+        self._watches.setdefault(inbox, set()).add(watch)
+
+    def remove(self, watch: Sleeper, inbox: InboxId | None) -> None:
         """Forget a watch; called by ``Watch.close``."""
         watches = self._watches.get(inbox)
         if watches is not None:

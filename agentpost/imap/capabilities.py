@@ -26,11 +26,12 @@ _MEMBERS = (
     "LIST-EXTENDED",
     "LIST-STATUS",
     "STATUS=SIZE",
-    "APPENDLIMIT=10485760",
     "UTF8=ACCEPT",
 )
 
 
-def capability_words(state: Connected) -> tuple[str, ...]:
-    """The capabilities to tell in this state."""
-    return _ALWAYS + (_MEMBERS if isinstance(state, Authenticated) else _STRANGERS)
+def capability_words(state: Connected, append_limit: int) -> tuple[str, ...]:
+    """The capabilities to tell in this state; ``append_limit`` is in octets (RFC 7889)."""
+    if not isinstance(state, Authenticated):
+        return _ALWAYS + _STRANGERS
+    return (*_ALWAYS, *_MEMBERS, f"APPENDLIMIT={append_limit}")

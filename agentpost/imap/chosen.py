@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from agentpost.errors import Conflict, InvalidRequest
 from agentpost.imap.states import Selected
 from agentpost.imap.view import Chosen
@@ -16,6 +18,14 @@ class NoSuchMessage(InvalidRequest):
 class ReadOnly(Conflict):
     """The mailbox is open for reading only."""
 
+    column = replace(Conflict.column, imap="READ-ONLY")
+
+
+class Gone(Conflict):
+    """Messages were named that another session has expunged (RFC 2180 section 4)."""
+
+    column = replace(Conflict.column, imap="EXPUNGEISSUED")
+
 
 def parse_set(cursor: Cursor) -> SequenceSet | None:
     """SP and a sequence set; None for ``$``, the saved search result (RFC 5182)."""
@@ -27,7 +37,7 @@ def parse_set(cursor: Cursor) -> SequenceSet | None:
 
 def chosen(state: Selected, messages: SequenceSet | None, *, by_uid: bool) -> Chosen:
     """The messages a command names.  Raises: NoSuchMessage."""
-    if messages is None:
+    if messages is None or messages.saved:
         return state.view.chosen_uids(state.saved)
     if by_uid:
         return state.view.by_uid(messages)

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import trio
+
+from agentpost.auth.attempts import Attempts
 from agentpost.budget import ByteBudget
+from agentpost.errors import AuthenticationFailed, RateLimited
 from agentpost.events.bus import Bus
 from agentpost.ids import InboxId
 from agentpost.limits import ImapLimits, MessageLimits
 from agentpost.mail.appending import Appending
 from agentpost.model.actor import Actor, Scope
 from agentpost.model.inbox import LocalAddress
+from agentpost.net import Peer
 from agentpost.store.opening import Store
 
 
@@ -26,14 +31,27 @@ class ImapDesk:
     messages: MessageLimits = MessageLimits()
     connections: dict[InboxId, int] = field(default_factory=dict)
     """Logged-in connections of this worker by inbox (R131)."""
+    attempts: Attempts = field(default_factory=Attempts)
+    """Failed logins of this worker by network."""
 
     async def authenticate(
-        self, username: str, password: str, peer: str
+        self, username: str, password: str, peer: Peer
     ) -> tuple[Actor, Scope, LocalAddress]:
         """Who this is.  Raises: AuthenticationFailed, Expired, Forbidden, RateLimited."""
-        return await self.store.authentication.by_login(
-            username, password, protocol="imap", peer=peer
-        )
+        most = self.limits.failed_logins_per_minute
+        wait_s = self.attempts.refused_s(peer.network, most, trio.current_time())
+        if wait_s:
+            raise RateLimited(
+                "Too many logins from your network failed; try again in a minute.",
+                retry_after=wait_s,
+            )
+        try:
+            return await self.store.authentication.by_login(
+                username, password, protocol="imap", peer=peer.address
+            )
+        except AuthenticationFailed:
+            self.attempts.failed(peer.network)
+            raise
 
     def connections_allowed(self, local: LocalAddress) -> int:
         """Connections that the inbox may hold at once (R131)."""

@@ -36,9 +36,13 @@ def listed(
     patterns: Iterable[ListPattern],
     selection: Selection,
     *,
-    rev2: bool,
+    non_existent: bool,
 ) -> list[Listed]:
-    """The mailboxes that LIST shows, by name."""
+    """The mailboxes that LIST shows, by name.
+
+    ``non_existent`` says that the client knows that attribute: from IMAP4rev2 or from having used
+    the extended syntax (RFC 5258 section 3).
+    """
     by_name = {mailbox.name: mailbox for mailbox in mailboxes}
     parents = _with_children(by_name)
     names = set(by_name)
@@ -53,12 +57,11 @@ def listed(
         mailbox = by_name.get(name)
         special = mailbox is not None and mailbox.role in SPECIAL_USE
         chosen = name in names and (special or not selection.special_use)
-        child_matches = (
-            selection.subscribed and name in below and not _shown_below(name, subscribed, tests)
-        )
+        # Whether the child matches the pattern as well makes no difference (note 2 there).
+        child_matches = selection.subscribed and name in below
         if not chosen and not child_matches:
             continue
-        attributes = _attributes(mailbox, name in parents, rev2=rev2)
+        attributes = _attributes(mailbox, name in parents, non_existent=non_existent)
         if name in subscribed and (selection.subscribed or selection.tell_subscribed):
             attributes = (*attributes, "\\Subscribed")
         lines.append(Listed(name, attributes, mailbox, child_matches))
@@ -78,7 +81,7 @@ def subscriptions(
     for name in sorted(subscribed):
         if pattern.matches(name):
             mailbox = by_name.get(name)
-            lines[name] = Listed(name, _attributes(mailbox, name in parents, rev2=False), mailbox)
+            lines[name] = Listed(name, _attributes(mailbox, name in parents), mailbox)
             continue
         for above in ancestors(name):
             if pattern.matches(above) and above not in subscribed:
@@ -90,19 +93,12 @@ def _with_children(names: Iterable[str]) -> frozenset[str]:
     return frozenset(above for name in names for above in ancestors(name))
 
 
-def _shown_below(name: str, subscribed: frozenset[str], patterns: list[ListPattern]) -> bool:
-    """Whether every subscribed name below ``name`` is shown itself."""
-    return all(
-        any(pattern.matches(each) for pattern in patterns)
-        for each in subscribed
-        if each.startswith(name + "/")
-    )
-
-
-def _attributes(mailbox: Mailbox | None, has_children: bool, *, rev2: bool) -> tuple[str, ...]:
+def _attributes(
+    mailbox: Mailbox | None, has_children: bool, *, non_existent: bool = False
+) -> tuple[str, ...]:
     children = "\\HasChildren" if has_children else "\\HasNoChildren"
     if mailbox is None or not mailbox.selectable:
-        missing = ("\\NonExistent", "\\Noselect") if rev2 else ("\\Noselect",)
+        missing = ("\\NonExistent", "\\Noselect") if non_existent else ("\\Noselect",)
         return (*missing, children)
     special = SPECIAL_USE.get(mailbox.role) if mailbox.role is not None else None
     return (children,) if special is None else (children, special)

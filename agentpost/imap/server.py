@@ -12,19 +12,22 @@ from typing import Final
 
 import trio
 
-from agentpost.imap.commands import COMMANDS
+from agentpost.errors import Problem
 from agentpost.imap.desk import ImapDesk
+from agentpost.imap.link import Roused
 from agentpost.imap.session import Session
 from agentpost.imap.states import Authenticated
 from agentpost.imap.wire import response
 from agentpost.imap.wire.framer import Frame, Framer, Line, NeedContinuation, Rejected
 from agentpost.limits import FRAMING_BEFORE_LOGIN, FramingLimits
 from agentpost.log import actor_id, connection_id
+from agentpost.model.actor import Actor
 from agentpost.net import Stream
 
 _log: Final = logging.getLogger(__name__)
 
 _READ_OCTETS: Final = 64 * 1024
+_THROTTLED_S: Final = 0.1
 
 
 class ImapServer:
@@ -54,31 +57,53 @@ class ImapServer:
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             _log.debug("connection lost")
         finally:
+            connection.close()
             self._connections.discard(connection)
             if self._stopping.is_set() and not self._connections:
                 self._empty.set()
-            connection.close()
             await stream.aclose()
 
     async def drain_when(self, stopping: trio.Event) -> None:
-        """Once ``stopping`` is set, say BYE everywhere; cut what is left after the deadline."""
-        await stopping.wait()
+        """End sessions whose credential ceases to hold; once ``stopping`` is set, end all.
+
+        Sessions are told BYE; what is left after the deadline is cut.
+        """
+        while not stopping.is_set():
+            with trio.move_on_after(self._desk.limits.welcome_check_s):
+                await stopping.wait()
+            if not stopping.is_set():
+                await self._check_welcome()
         self._stopping.set()
         for connection in self._connections:
-            connection.drain()
+            connection.rouse()
         if self._connections:
             with trio.move_on_after(self._desk.limits.drain_s):
                 await self._empty.wait()
         for connection in self._connections:
             connection.cut()
 
+    async def _check_welcome(self) -> None:
+        """One question to the store for the credentials of all sessions."""
+        known = [each for each in self._connections if each.actor is not None]
+        try:
+            ended = await self._desk.store.authentication.ended(
+                {actor for each in known if (actor := each.actor) is not None}
+            )
+        except Problem as problem:
+            _log.warning("cannot check credentials: %s", problem.message)
+            return
+        for connection in known:
+            if connection.actor in ended:
+                connection.unwelcome()
+
 
 class _Connection:
-    """One stream, its framer and its session."""
+    """One stream, its framer and its session; the session's ``Link``."""
 
     __slots__ = (
-        "_desk", "_framer", "_framing", "_reading", "_reserved", "_session", "_stopping",
-        "_stream",
+        "_allowance", "_allowance_at", "_desk", "_framer", "_framing", "_owed_octets",
+        "_owed_since", "_reading", "_reserved", "_session", "_since", "_stopping", "_stream",
+        "_woken",
     )  # fmt: skip
 
     def __init__(
@@ -91,16 +116,24 @@ class _Connection:
         self._framer = Framer(FRAMING_BEFORE_LOGIN)
         self._reading: trio.CancelScope | None = None
         self._reserved = 0
-        self._session = Session(
-            desk, stream.send_all, self._read_line, peer=stream.peer.address, stopping=stopping
-        )
+        self._woken = False
+        self._since = self._owed_since = self._allowance_at = trio.current_time()
+        self._owed_octets = 0
+        self._allowance = float(desk.limits.commands_per_minute)
+        self._session = Session(desk, self, peer=stream.peer)
+
+    @property
+    def actor(self) -> Actor | None:
+        """Who has logged in."""
+        state = self._session.state
+        return state.actor if isinstance(state, Authenticated) else None
 
     async def run(self) -> None:
         """Greet, then command after command until either side ends it."""
-        session = self._session
+        session, framer = self._session, self._framer
         session.greet()
         while not session.closing:
-            event = self._framer.next_event()
+            event = framer.next_event()
             if event is None:
                 await session.flush()
                 if not await self._read():
@@ -111,44 +144,71 @@ class _Connection:
             elif isinstance(event, NeedContinuation):
                 await self._admit(event)
             elif isinstance(event, Rejected):
+                self._give_back()
                 session.reject(event)
+            self._owes_from_now()
             await session.flush_when_large()
+            # Who sends many commands at once shares the worker with those who send one.
+            await trio.lowlevel.checkpoint()
         await session.flush()
 
     async def _execute(self, frame: Frame) -> None:
         try:
+            await self._throttle()
             await self._session.execute(frame)
         finally:
             self._give_back()
         if isinstance(self._session.state, Authenticated):
             self._framer.limits = self._framing
 
+    async def _throttle(self) -> None:
+        """Slow down who sends more commands than a mail program could need."""
+        self._allowance -= 1
+        if self._allowance >= 0:
+            return
+        most = self._desk.limits.commands_per_minute
+        now = trio.current_time()
+        self._allowance = min(most, self._allowance + (now - self._allowance_at) * most / 60)
+        self._allowance_at = now
+        if self._allowance < 0:
+            await self._session.flush()
+            await trio.sleep(_THROTTLED_S)
+            self._allowance += _THROTTLED_S * most / 60
+            self._allowance_at += _THROTTLED_S
+
     async def _admit(self, event: NeedContinuation) -> None:
         """Let a literal in once its octets fit the worker's budget, or refuse its command."""
         session = self._session
-        command = COMMANDS.get(event.name)
-        if command is None or not isinstance(session.state, command.needs):
+        if session.refuse_literal(event.tag, event.name):
             self._framer.refuse()
-            session.say(response.bad(event.tag, "This command is not possible now."))
+            self._give_back()
             return
-        with trio.move_on_after(self._desk.limits.reservation_s) as waiting:
-            await self._desk.budget.acquire(event.size)
-        if waiting.cancelled_caught:
-            self._framer.refuse()
-            tag = event.tag or b"*"
-            session.say(response.no(tag, "The server has no room now.", "UNAVAILABLE"))
-            return
+        if not self._desk.budget.try_acquire(event.size):
+            # What is answered already does not wait for memory.
+            await session.flush()
+            with trio.move_on_after(self._desk.limits.reservation_s) as waiting:
+                await self._desk.budget.acquire(event.size)
+            if waiting.cancelled_caught:
+                self._framer.refuse()
+                self._give_back()
+                session.say(response.no(event.tag or b"*", "No room now.", "UNAVAILABLE"))
+                return
         self._reserved += event.size
         self._framer.grant()
         session.say(response.continuation())
-        await session.flush()
 
     def _give_back(self) -> None:
         if self._reserved:
             self._desk.budget.release(self._reserved)
             self._reserved = 0
 
-    async def _read_line(self) -> Line | Rejected | None:
+    # The session's link
+
+    async def send(self, octets: bytes | bytearray) -> None:
+        """Send everything, within the deadlines of the network."""
+        await self._stream.send_all(octets)
+
+    async def read_line(self) -> Line | Rejected | None:
         """One line that answers a continuation request; None when the connection is over."""
         self._framer.expect_line()
         while True:
@@ -158,37 +218,87 @@ class _Connection:
             if not await self._read():
                 return None
 
+    async def read_line_unless(self, timeout_s: float) -> Line | Rejected | Roused | None:
+        """The same, unless something else calls for the session first."""
+        self._framer.expect_line()
+        until = trio.current_time() + timeout_s
+        roused: Roused | None = None
+        while roused is None:
+            event = self._framer.next_event()
+            if isinstance(event, Line | Rejected):
+                return event
+            if self._woken:
+                self._woken = False
+                roused = Roused.CHANGED
+            elif trio.current_time() >= until:
+                roused = Roused.SILENCE
+            elif not await self._receive(until) and self._session.closing:
+                return None
+        self._framer.expect_command()
+        return roused
+
+    def wake(self) -> None:
+        """Make ``read_line_unless`` return, now or when it is next called."""
+        self._woken = True
+        self.rouse()
+
+    # Octets and clocks
+
     async def _read(self) -> bool:
         """Feed what arrives next; False when the connection is over (the session has said why)."""
-        if self._session.closing or self._stopping.is_set():
-            self._say_shutdown()
-            return False
+        until = self._deadline()
+        if not await self._receive(until) and not self._session.closing:
+            self._session.bye("Too slow; come again.")
+        return not self._session.closing
+
+    async def _receive(self, until: float) -> bool:
+        """Feed what arrives before ``until``; False when nothing did or the connection is over."""
+        session = self._session
         octets: bytes | None = None
-        with trio.move_on_after(self._deadline()) as self._reading:
-            octets = await self._stream.receive_some(_READ_OCTETS)
-        self._reading = None
-        if octets is None:
-            if self._stopping.is_set():
-                self._say_shutdown()
-            else:
-                self._session.bye("Too slow; come again.")
-            return False
-        self._framer.feed(octets)
-        return bool(octets)
+        if not (session.closing or self._stopping.is_set()):
+            with trio.CancelScope(deadline=until) as self._reading:
+                octets = await self._stream.receive_some(_READ_OCTETS)
+            self._reading = None
+        if octets:
+            if not self._framer.inside_command:
+                self._owes_from_now()
+            self._owed_octets += len(octets)
+            self._framer.feed(octets)
+            return True
+        if octets is not None:
+            session.closing = True  # The client is gone; nobody reads a farewell.
+        elif self._stopping.is_set():
+            session.bye("The server is shutting down.", "UNAVAILABLE")
+        else:
+            session.check_welcome()
+        return False
 
     def _deadline(self) -> float:
+        """Until when the client has to say something."""
         limits = self._desk.limits
+        now = trio.current_time()
+        inside = self._framer.inside_command
         if not isinstance(self._session.state, Authenticated):
-            return limits.command_before_login_s
-        return limits.literal_s if self._framer.inside_command else limits.autologout_s
+            since = self._owed_since if inside else now
+            return min(since + limits.command_before_login_s, self._since + limits.login_s)
+        if not inside:
+            return now + limits.autologout_s
+        whole = limits.literal_s + self._owed_octets / limits.command_octets_per_s
+        return min(now + limits.literal_s, self._owed_since + whole)
 
-    def _say_shutdown(self) -> None:
-        self._session.bye("The server is shutting down.", "UNAVAILABLE")
+    def _owes_from_now(self) -> None:
+        self._owed_since = trio.current_time()
+        self._owed_octets = 0
 
-    def drain(self) -> None:
-        """End the session as soon as it waits for its client."""
+    def rouse(self) -> None:
+        """Break off waiting for the client, to look at what else there is."""
         if self._reading is not None:
             self._reading.cancel()
+
+    def unwelcome(self) -> None:
+        """End the session as soon as it waits for its client or runs a command."""
+        self._session.welcome = False
+        self.wake()
 
     def cut(self) -> None:
         """End the connection now."""

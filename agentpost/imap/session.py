@@ -11,48 +11,48 @@ grammar as BAD, anything else as NO [SERVERBUG] with its traceback in the log on
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Collection
 from typing import Final
 
 import trio
 
-from agentpost.errors import MailboxNotFound, Problem
+from agentpost.errors import InvalidRequest, MailboxNotFound, Problem
 from agentpost.imap.capabilities import capability_words
 from agentpost.imap.commands import COMMANDS, Command
 from agentpost.imap.desk import ImapDesk
+from agentpost.imap.link import Link
 from agentpost.imap.states import Authenticated, Connected, Selected
 from agentpost.imap.telling import tell
 from agentpost.imap.wire import response
 from agentpost.imap.wire.cursor import Cursor, SyntaxFault
 from agentpost.imap.wire.framer import Frame, Line, Rejected, head
 from agentpost.log import actor_id
+from agentpost.net import Peer
 
 _log: Final = logging.getLogger(__name__)
 
 _FLUSH_OCTETS: Final = 256 * 1024
 """Output is handed to the network in pieces of about this size, and others get a turn."""
 
-Flush = Callable[[bytes], Awaitable[None]]
-ReadLine = Callable[[], Awaitable[Line | Rejected | None]]
-
 
 class Session:
     """The server's side of one conversation."""
 
-    def __init__(
-        self, desk: ImapDesk, send: Flush, read_line: ReadLine, *, peer: str, stopping: trio.Event
-    ) -> None:
+    __slots__ = (
+        "_bad_commands", "closing", "desk", "failed_logins", "link", "output", "peer", "state",
+        "welcome",
+    )  # fmt: skip
+
+    def __init__(self, desk: ImapDesk, link: Link, *, peer: Peer) -> None:
         self.desk = desk
+        self.link = link
         self.peer = peer
-        self.stopping = stopping
         self.state: Connected = Connected()
         self.output = bytearray()
         self.closing = False
         self.failed_logins = 0
-        self._send = send
-        self._read_line = read_line
+        self.welcome = True
         self._bad_commands = 0
-        self._welcome_until = 0.0
 
     # Output
 
@@ -63,8 +63,8 @@ class Session:
     async def flush(self) -> None:
         """Send what has gathered; waits for a slow client, within its deadline."""
         if self.output:
-            octets, self.output = bytes(self.output), bytearray()
-            await self._send(octets)
+            octets, self.output = self.output, bytearray()
+            await self.link.send(octets)
 
     async def flush_when_large(self) -> None:
         """Send what has gathered once it is worth a write of its own."""
@@ -76,17 +76,16 @@ class Session:
         """Send ``+ text`` and wait for the client's line; None when the connection is over."""
         self.say(response.continuation(text))
         await self.flush()
-        return await self._read_line()
-
-    async def next_line(self) -> Line | Rejected | None:
-        """Wait for one line that is not a command; None when the connection is over."""
-        await self.flush()
-        return await self._read_line()
+        return await self.link.read_line()
 
     def greet(self) -> None:
         """The first line (RFC 9051 section 7.1.1)."""
-        words = " ".join(capability_words(self.state))
+        words = " ".join(self.capabilities())
         self.say(response.untagged_ok("AgentPost is ready.", f"CAPABILITY {words}"))
+
+    def capabilities(self) -> tuple[str, ...]:
+        """What can be done in the present state, in the words of CAPABILITY."""
+        return capability_words(self.state, self.desk.messages.max_octets)
 
     def bye(self, text: str, code: str | None = None) -> None:
         """The last line; the server closes once it is sent."""
@@ -108,17 +107,20 @@ class Session:
             self._bad(tag, "Unknown command." if name else "There is no command.")
             return
         if not isinstance(self.state, command.needs):
-            self._bad(tag, _out_of_place(self.state, command))
+            self._bad(tag, _out_of_place(self.state))
             return
         if command.only_before_login and isinstance(self.state, Authenticated):
             self._bad(tag, "You have logged in already.")
             return
+        self.check_welcome()
+        if self.closing:
+            return
         try:
-            await self.check_welcome()
-            if not self.closing:
-                await self._run(command, tag, name, frame, by_uid)
+            await self._run(command, tag, name, frame, by_uid)
         except SyntaxFault as fault:
             self._bad(tag, f"{fault.message} (at octet {fault.position}).", code=fault.column.imap)
+        except InvalidRequest as problem:
+            self._bad(tag, _sentence(problem), code=problem.column.imap)
         except Problem as problem:
             await self._refuse(command, tag, by_uid, problem)
         except (trio.BrokenResourceError, trio.ClosedResourceError):
@@ -126,6 +128,8 @@ class Session:
         except Exception:
             _log.exception("command failed", extra={"command": name.decode("ascii", "replace")})
             self.say(response.no(tag, "An internal error; it was logged.", "SERVERBUG"))
+        if self.failed_logins >= self.desk.limits.max_failed_logins:
+            self.bye("Too many failed logins.")
 
     async def _run(
         self, command: Command, tag: bytes, name: bytes, frame: Frame, by_uid: bool
@@ -147,15 +151,29 @@ class Session:
 
     async def _refuse(self, command: Command, tag: bytes, by_uid: bool, problem: Problem) -> None:
         # What happened meanwhile is told before NO as well, except where numbers must hold.
-        try:
-            if isinstance(self.state, Selected) and not self.closing:
+        if not command.tells_nothing and not self.closing:
+            try:
                 await self.tell_changes(may_expunge=command.may_expunge(by_uid))
-        except MailboxNotFound:
-            self.lose_mailbox()
+            except Problem as another:
+                _log.warning("cannot look for changes: %s", another.message)
         self.say(response.no(tag, _sentence(problem), problem.column.imap))
 
     def _bad(self, tag: bytes | None, text: str, code: str | None = None) -> None:
         self.say(response.bad(tag, text, code))
+        self._count_bad()
+
+    def refuse_literal(self, tag: bytes | None, name: bytes) -> bool:
+        """Answer a command whose literal waits, unless it may go on; says whether it was refused."""
+        command = COMMANDS.get(name.removeprefix(b"UID "))
+        if command is None:
+            self._bad(tag, "Unknown command.")
+        elif not isinstance(self.state, command.needs):
+            self._bad(tag, _out_of_place(self.state))
+        else:
+            return False
+        return True
+
+    def _count_bad(self) -> None:
         self._bad_commands += 1
         if self._bad_commands >= self.desk.limits.max_bad_commands:
             self.bye("Too many commands that cannot be understood.", "CLIENTBUG")
@@ -169,9 +187,7 @@ class Session:
             response.status_line(rejected.tag, rejected.condition, rejected.text, rejected.code)
         )
         if rejected.condition == "BAD":
-            self._bad_commands += 1
-            if self._bad_commands >= self.desk.limits.max_bad_commands:
-                self.bye("Too many commands that cannot be understood.", "CLIENTBUG")
+            self._count_bad()
 
     # The selected mailbox
 
@@ -192,16 +208,11 @@ class Session:
 
     def lose_mailbox(self) -> None:
         """The selected mailbox was deleted: tell and end (RFC 2180 section 3.3)."""
-        self.bye("The selected mailbox was deleted.", "UNAVAILABLE")
+        self.bye("The selected mailbox was deleted.")
 
-    async def check_welcome(self) -> None:
-        """Say BYE when the session's credential was revoked or its inbox deleted meanwhile."""
-        state = self.state
-        now = trio.current_time()
-        if not isinstance(state, Authenticated) or now < self._welcome_until:
-            return
-        self._welcome_until = now + self.desk.limits.welcome_check_s
-        if not await self.desk.store.authentication.still_valid(state.actor):
+    def check_welcome(self) -> None:
+        """Say BYE when the credential was revoked or the inbox deleted meanwhile."""
+        if not self.welcome:
             self.bye("The credential does not hold any longer.", "EXPIRED")
 
     def logged_in(self, state: Authenticated) -> None:
@@ -223,7 +234,7 @@ class Session:
                 del counts[inbox]
 
 
-def _out_of_place(state: Connected, command: Command) -> str:
+def _out_of_place(state: Connected) -> str:
     if isinstance(state, Authenticated):
         return "Select a mailbox first."
     return "Log in first."

@@ -31,10 +31,7 @@ async def tell(
     snapshot = await index.snapshot(state.actor, state.where, state.mailbox.id, ask=True)
     recent = range(0)
     if not state.rev2 and not state.read_only and snapshot.recent_from < snapshot.uidnext:
-        recent = await session.desk.store.mailboxes.claim_recent(
-            state.actor, state.where, state.mailbox.id
-        )
-        snapshot = await index.snapshot(state.actor, state.where, state.mailbox.id)
+        snapshot, recent = await index.claim_recent(state.actor, state.where, state.mailbox.id)
     for event in state.view.advance(snapshot, may_expunge=may_expunge, recent=recent, told=told):
         session.say(rendered(state, event))
         await session.flush_when_large()

@@ -7,6 +7,8 @@ could not know (expiry, a missing scope) is told only to who holds the right sec
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final, Literal
@@ -44,6 +46,7 @@ FROM mail_credentials c JOIN organizations o ON o.id = c.organization_id
     JOIN inboxes i ON i.id = c.inbox_id
 """
 _INBOX: Final = f"SELECT {LOCAL_COLUMNS} FROM inboxes WHERE {{}} = $1 AND deleted_at IS NULL"
+_PRESENT: Final = "SELECT id FROM inboxes WHERE id = ANY ($1) AND deleted_at IS NULL"
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,25 +135,37 @@ class Authentication:
 
         False when it was revoked, has expired or lost rights, or when the inbox is gone.
         """
-        if actor.system:
-            return True
-        mail = is_id(actor.credential, "mc")
-        sql = (_MAIL + " WHERE c.id = $1") if mail else (_KEY + " WHERE k.id = $1")
+        return not await self.ended([actor])
 
-        async def read(connection: Connection, _: Scope) -> tuple[Row | None, Row | None]:
-            row = await connection.row(sql, actor.credential)
-            if actor.at is None:
-                return row, None
-            return row, await connection.row(_INBOX.format("id"), actor.at.inbox)
+    async def ended(self, actors: Iterable[Actor]) -> frozenset[Actor]:
+        """Those of ``actors`` whose sessions have to end (see ``still_valid``), by three queries
+        however many they are."""
+        asked = [actor for actor in actors if not actor.system]
+        credentials = list({actor.credential for actor in asked})
+        inboxes = list({actor.at.inbox for actor in asked if actor.at is not None})
 
-        row, inbox = await self._door.read(system_actor(), None, None, read)
-        try:
-            credential = _live_mail(row) if mail else _live_key(row)
-        except AuthenticationFailed:
-            return False
-        if _expired(credential) or (actor.at is not None and inbox is None):
-            return False
-        return _as_mighty(credential, actor)
+        async def read(connection: Connection, _: Scope) -> tuple[list[Row], list[Row], list[Row]]:
+            return (
+                await connection.rows(_KEY + " WHERE k.id = ANY ($1)", credentials),
+                await connection.rows(_MAIL + " WHERE c.id = ANY ($1)", credentials),
+                await connection.rows(_PRESENT, inboxes),
+            )
+
+        if not asked:
+            return frozenset()
+        keys, mail, present = await self._door.read(system_actor(), None, None, read)
+        alive: dict[str, _Credential] = {}
+        for rows, live in ((keys, _live_key), (mail, _live_mail)):
+            for row in rows:
+                with suppress(AuthenticationFailed):
+                    alive[row["id"]] = live(row)
+        there = {row["id"] for row in present}
+        return frozenset(
+            actor
+            for actor in asked
+            if not _holds(alive.get(actor.credential), actor)
+            or (actor.at is not None and actor.at.inbox not in there)
+        )
 
     def forget(self, name: str) -> None:
         """Ask again about a credential, or about the logins of an inbox (its id or address)."""
@@ -317,6 +332,10 @@ def _check_protocol(credential: _Credential, actor: Actor, protocol: Protocol) -
 
 def _expired(credential: _Credential) -> bool:
     return credential.expires_at is not None and credential.expires_at <= clock.now()
+
+
+def _holds(credential: _Credential | None, actor: Actor) -> bool:
+    return credential is not None and not _expired(credential) and _as_mighty(credential, actor)
 
 
 def _as_mighty(credential: _Credential, actor: Actor) -> bool:

@@ -24,7 +24,7 @@ from agentpost.model.page import Page, PageRequest
 from agentpost.store import audit, checks, usernames
 from agentpost.store.credentials import FIRST_NAME, Prepared, insert, prepare
 from agentpost.store.fresh import nobody
-from agentpost.store.mailboxes import make_special
+from agentpost.store.naming import make_special
 from agentpost.store.narrowing import Narrowing, pattern
 from agentpost.store.pool import Connection, Row
 from agentpost.store.purging import purge

@@ -47,6 +47,8 @@ class _Entry:
     lock: trio.Lock
     snapshot: Snapshot | None = None
     fresh: bool = False
+    wakes: int = 0
+    """Wake-ups heard so far."""
 
 
 class MailboxIndex:
@@ -63,12 +65,12 @@ class MailboxIndex:
     def stale(self, inbox: InboxId) -> None:
         """Something was committed in ``inbox``: look again before the next answer."""
         for mailbox in self._by_inbox.get(inbox, ()):
-            self._entries[mailbox].fresh = False
+            _mark_stale(self._entries[mailbox])
 
     def all_stale(self) -> None:
         """Wake-ups may have been missed: look again everywhere."""
         for entry in self._entries.values():
-            entry.fresh = False
+            _mark_stale(entry)
 
     async def snapshot(
         self, actor: Actor, where: Scope, mailbox: MailboxId, *, ask: bool = False
@@ -96,22 +98,65 @@ class MailboxIndex:
         assert entry.snapshot is not None
         return entry.snapshot
 
+    async def claim_recent(
+        self, actor: Actor, where: Scope, mailbox: MailboxId
+    ) -> tuple[Snapshot, range]:
+        """The present state, and the uids that the asking session, and no other, may show as
+        \\Recent (RFC 3501 section 2.3.2).
+
+        Nobody is woken: to others nothing has changed.  Sessions of this worker that want the same
+        wait for each other, and all but the first learn without asking the database.
+        Raises: MailboxNotFound.
+        """
+        while True:
+            snapshot = await self.snapshot(actor, where, mailbox)
+            entry = self._entries.get(mailbox)
+            if snapshot.recent_from >= snapshot.uidnext:
+                return snapshot, range(0)
+            if entry is None or entry.snapshot is not snapshot:
+                continue
+            async with entry.lock:
+                if entry.snapshot is not snapshot or self._entries.get(mailbox) is not entry:
+                    continue
+                claimed = await self._claim(actor, where, mailbox)
+                past = max(claimed.stop, snapshot.recent_from)
+                entry.snapshot = replace(snapshot, recent_from=max(past, snapshot.uidnext))
+                return entry.snapshot, claimed
+
+    async def _claim(self, actor: Actor, where: Scope, mailbox: MailboxId) -> range:
+        async def write(connection: Connection, _: Scope) -> Row | None:
+            return await connection.row(
+                "UPDATE mailboxes b SET recent_from = b.uidnext"
+                " FROM (SELECT id, recent_from FROM mailboxes WHERE id = $1 FOR UPDATE) old"
+                " WHERE b.id = old.id AND b.inbox_id = $2 AND b.recent_from < b.uidnext"
+                " RETURNING old.recent_from AS first, b.uidnext AS past",
+                mailbox,
+                where.inbox,
+            )
+
+        row = await self._door.write(actor, "messages:read", where, write, single=True, wakes=False)
+        return range(0) if row is None else range(row["first"], row["past"])
+
     async def _refresh(self, actor: Actor, where: Scope, mailbox: MailboxId, entry: _Entry) -> None:
         old = entry.snapshot
         since = 0 if old is None else old.modseq
-        entry.fresh = True  # a wake-up during the query marks it stale again
+        # Not before the answer is here: who asks meanwhile would be given the old snapshot.
+        entry.fresh = False
+        wakes = entry.wakes
 
         async def load(connection: Connection, _: Scope) -> Row | None:
             return await connection.row("SELECT * FROM load_mailbox($1, $2)", mailbox, since)
 
-        try:
-            row = await self._door.read(actor, None, where, load)
-        except BaseException:
-            entry.fresh = False
-            raise
-        if row is None or (old is not None and row["uidvalidity"] != old.uidvalidity):
+        row = await self._door.read(actor, None, where, load)
+        if row is None:
             self.forget(mailbox)
             raise MailboxNotFound
+        if old is not None and row["uidvalidity"] != old.uidvalidity:
+            # Another mailbox under the same id, to whoever knew the old one: views find out.
+            entry.snapshot = None
+            self._octets -= _octets(old)
+            return await self._refresh(actor, where, mailbox, entry)
+        entry.fresh = entry.wakes == wakes
         if old is not None and row["modseq"] == old.modseq:
             if row["recent_from"] != old.recent_from or row["uidnext"] != old.uidnext:
                 entry.snapshot = replace(
@@ -143,6 +188,11 @@ class MailboxIndex:
                 self._entries.move_to_end(oldest)
                 continue
             self.forget(oldest)
+
+
+def _mark_stale(entry: _Entry) -> None:
+    entry.fresh = False
+    entry.wakes += 1
 
 
 def _unpacked(typecode: str, octets: bytes | None) -> array[int]:

@@ -14,7 +14,6 @@ from typing import Any
 
 from agentpost.errors import (
     AlreadyExists,
-    Conflict,
     DestinationNotFound,
     Limit,
     MailboxNotFound,
@@ -30,14 +29,14 @@ from agentpost.model.mailbox import (
     Mailbox,
     MailboxStatus,
     Rendered,
-    Role,
     Wanted,
 )
+from agentpost.store import naming
 from agentpost.store.blobs import DiskBlobs
 from agentpost.store.pool import Connection, Duplicate, Refused, Row
 from agentpost.store.store import Door
 
-_MAILBOX = "id, organization_id, inbox_id, name, role, uidvalidity, subscribed, selectable"
+_MAILBOX = naming.MAILBOX
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,102 +158,100 @@ class Mailboxes:
         """
 
         async def write(connection: Connection, _: Scope) -> Row:
-            await _lock(connection, where)
-            count = await connection.value(
-                "SELECT count(*) FROM mailboxes WHERE inbox_id = $1", where.inbox
-            )
-            levels = name.split("/")
-            if count + len(levels) > self._limits.mailboxes:
-                raise Limit(f"The inbox has {count} mailboxes; it may have no more.")
-            for depth in range(1, len(levels)):
-                await _make(connection, where, "/".join(levels[:depth]), None)
-            made = await _make(connection, where, name, None)
+            await naming.lock(connection, where)
+            await self._make_room(connection, where, name)
+            made = await naming.make(connection, where, name, None)
             if made is None:
                 raise AlreadyExists(f"There is a mailbox of this name already: {name}.")
             return made
 
         return _mailbox(await self._door.write(actor, "messages:write", where, write))
 
-    async def delete(self, actor: Actor, where: Scope, name: str) -> None:
+    async def delete(self, actor: Actor, where: Scope, name: str) -> MailboxId:
         """Remove a mailbox and its placements; a parent of others stays as a bare name.
 
-        Raises: MailboxNotFound; Conflict for INBOX and the special-use mailboxes.
+        Its name stays subscribed if it was (RFC 3501 section 6.3.9).
+        Raises: MailboxNotFound; NotPossible for INBOX and the special-use mailboxes; HasChildren
+        for a bare name with mailboxes below it.
         """
 
         async def write(connection: Connection, _: Scope) -> MailboxId:
-            await _lock(connection, where)
+            await naming.lock(connection, where)
             row = await connection.row(
-                "SELECT id, role, selectable, EXISTS (SELECT 1 FROM mailboxes c"
+                "SELECT id, role, selectable, uidvalidity, EXISTS (SELECT 1 FROM mailboxes c"
                 "  WHERE c.inbox_id = $1 AND starts_with(c.name, $2 || '/')) AS parent"
                 " FROM mailboxes WHERE inbox_id = $1 AND name = $2",
                 where.inbox,
                 name,
             )
-            if row is None or (row["parent"] and not row["selectable"]):
+            if row is None:
                 raise MailboxNotFound
+            if row["parent"] and not row["selectable"]:
+                raise naming.HasChildren("There are mailboxes below this name; delete them first.")
             if row["role"] is not None:
-                raise Conflict(
+                raise naming.NotPossible(
                     f"{name} belongs to every inbox and cannot be deleted.",
                     fix="Delete the messages in it instead.",
                 )
             await connection.rows("SELECT expunge($1, $2, NULL, false)", where.inbox, row["id"])
+            await naming.keep_subscriptions(connection, [row["id"]])
+            await naming.retire(connection, where, row["uidvalidity"])
             await connection.execute("DELETE FROM mailboxes WHERE id = $1", row["id"])
             if row["parent"]:
                 # The name stays, under a new identity: uids of the old one mean nothing to it.
-                await _make(connection, where, name, None, selectable=False)
+                await naming.make(connection, where, name, None, selectable=False)
             return MailboxId(row["id"])
 
-        self._forget(await self._door.write(actor, "messages:write", where, write))
+        deleted = await self._door.write(actor, "messages:write", where, write)
+        self._forget(deleted)
+        return deleted
 
     async def rename(self, actor: Actor, where: Scope, old: str, new: str) -> None:
         """Rename a mailbox and all below it; renaming INBOX moves its messages out of it.
 
-        Source: RFC 9051 section 6.3.6.  Raises: MailboxNotFound; AlreadyExists; Conflict for
-        special-use mailboxes and for a name below itself.
+        Subscriptions stay with the names (RFC 9051 section 6.3.6).
+        Raises: MailboxNotFound; AlreadyExists; Limit; NotPossible for special-use mailboxes, for
+        a name below itself and where names below would become too long.
         """
-        if new == old or new.startswith(old + "/"):
-            raise Conflict("A mailbox cannot be moved below itself.")
 
-        async def write(connection: Connection, _: Scope) -> list[MailboxId]:
-            await _lock(connection, where)
-            row = await connection.row(
-                "SELECT id, role FROM mailboxes WHERE inbox_id = $1 AND name = $2",
+        async def write(connection: Connection, _: Scope) -> None:
+            await naming.lock(connection, where)
+            rows = await connection.rows(
+                "SELECT id, name, role, uidvalidity FROM mailboxes WHERE inbox_id = $1"
+                " AND (name = $2 OR starts_with(name, $2 || '/')) ORDER BY name",
                 where.inbox,
                 old,
             )
-            if row is None:
+            if not rows or rows[0]["name"] != old:
                 raise MailboxNotFound
-            levels = new.split("/")
-            for depth in range(1, len(levels)):
-                await _make(connection, where, "/".join(levels[:depth]), None)
-            if row["role"] == "inbox":
-                made = await _make(connection, where, new, None)
-                if made is None:
-                    raise AlreadyExists(f"There is a mailbox of this name already: {new}.")
-                await connection.rows(
-                    "SELECT * FROM copy_placements($1, $2,"
-                    " ARRAY(SELECT uid FROM placements WHERE mailbox_id = $2), $3, true)",
-                    where.inbox,
-                    row["id"],
-                    made["id"],
-                )
-                return []
-            if row["role"] is not None:
-                raise Conflict(f"{old} belongs to every inbox and cannot be renamed.")
-            moved = await connection.rows(
-                "UPDATE mailboxes SET name = $3 || substr(name, length($2) + 1)"
-                " WHERE inbox_id = $1 AND (name = $2 OR starts_with(name, $2 || '/'))"
-                " RETURNING id",
-                where.inbox,
-                old,
-                new,
-            )
-            return [MailboxId(item["id"]) for item in moved]
+            role = rows[0]["role"]
+            if role not in (None, "inbox"):
+                raise naming.NotPossible(f"{old} belongs to every inbox and cannot be renamed.")
+            await self._make_room(connection, where, new)
+            if role == "inbox":
+                await naming.move_out(connection, where, rows[0]["id"], new)
+            else:
+                await naming.rename(connection, where, rows, old, new)
 
+        if new == old:
+            raise AlreadyExists(f"There is a mailbox of this name already: {new}.")
+        if new.startswith(old + "/") and old != ROLE_NAMES["inbox"]:
+            raise naming.NotPossible("A mailbox cannot be moved below itself.")
         try:
             await self._door.write(actor, "messages:write", where, write)
         except Duplicate:
             raise AlreadyExists(f"There is a mailbox of this name already: {new}.") from None
+
+    async def _make_room(self, connection: Connection, where: Scope, name: str) -> None:
+        """Make the missing levels above ``name``.  Raises: Limit."""
+        count = await connection.value(
+            "SELECT count(*) FROM mailboxes WHERE inbox_id = $1", where.inbox
+        )
+        levels = name.split("/")
+        if count + len(levels) > self._limits.mailboxes:
+            raise Limit(f"The inbox has {count} mailboxes; it may have no more.")
+        for depth in range(1, len(levels)):
+            await naming.make(connection, where, "/".join(levels[:depth]), None, revive=False)
 
     async def status(self, actor: Actor, where: Scope) -> tuple[MailboxStatus, ...]:
         """The counts of every selectable mailbox of the inbox, in one query."""
@@ -276,22 +273,6 @@ class Mailboxes:
             )
             for row in rows
         )
-
-    async def claim_recent(self, actor: Actor, where: Scope, mailbox: MailboxId) -> range:
-        """The uids that this session, and no other, may show as \\Recent (RFC 3501 2.3.2)."""
-
-        async def write(connection: Connection, _: Scope) -> Row | None:
-            return await connection.row(
-                "UPDATE mailboxes b SET recent_from = b.uidnext"
-                " FROM (SELECT id, recent_from FROM mailboxes WHERE id = $1 FOR UPDATE) old"
-                " WHERE b.id = old.id AND b.inbox_id = $2 AND b.recent_from < b.uidnext"
-                " RETURNING old.recent_from AS first, b.uidnext AS past",
-                mailbox,
-                where.inbox,
-            )
-
-        row = await self._door.write(actor, "messages:read", where, write, single=True)
-        return range(0) if row is None else range(row["first"], row["past"])
 
     async def store_flags(
         self,
@@ -482,46 +463,6 @@ SELECT {", ".join("b." + column for column in _MAILBOX.split(", "))}, b.uidnext,
 FROM mailboxes b LEFT JOIN placements p ON p.mailbox_id = b.id
 WHERE b.inbox_id = $1 AND b.selectable GROUP BY b.id ORDER BY b.name
 """
-
-
-async def make_special(connection: Connection, where: Scope) -> None:
-    """The mailboxes that every inbox has from the start; called where an inbox is made."""
-    for role, name in ROLE_NAMES.items():
-        await _make(connection, where, name, role)
-
-
-async def _lock(connection: Connection, where: Scope) -> None:
-    await connection.execute("SELECT 1 FROM inboxes WHERE id = $1 FOR UPDATE", where.inbox)
-
-
-async def _make(
-    connection: Connection,
-    where: Scope,
-    name: str,
-    role: Role | None,
-    *,
-    selectable: bool = True,
-) -> Row | None:
-    """A new mailbox, or one that was only a name; None when it exists already."""
-    return await connection.row(
-        "WITH validity AS ("
-        "  UPDATE inboxes SET last_uidvalidity ="
-        "   greatest(last_uidvalidity + 1, extract(epoch FROM now())::bigint)"
-        "  WHERE id = $1 RETURNING last_uidvalidity)"
-        " INSERT INTO mailboxes AS b"
-        "  (inbox_id, organization_id, name, role, selectable, uidvalidity, modseq)"
-        " SELECT $1, $2, $3, $4, $5, v.last_uidvalidity, i.modseq"
-        " FROM validity v, inboxes i WHERE i.id = $1"
-        " ON CONFLICT (inbox_id, name) DO UPDATE SET selectable = true,"
-        "  uidvalidity = excluded.uidvalidity, uidnext = 1, recent_from = 1"
-        " WHERE NOT b.selectable"
-        f" RETURNING {', '.join('b.' + column for column in _MAILBOX.split(', '))}",
-        where.inbox,
-        where.organization,
-        name,
-        role,
-        selectable,
-    )
 
 
 def _mailbox(row: Row) -> Mailbox:

@@ -91,11 +91,13 @@ class Door:
         operation: Callable[[Connection, Scope], Awaitable[T]],
         *,
         single: bool = False,
+        wakes: bool = True,
     ) -> T:
         """Run a writing ``operation`` as one transaction, then wake who watches its inbox.
 
         ``single`` promises that the operation writes with one statement, which then needs no
-        BEGIN and COMMIT around it.  Raises as ``read``.
+        BEGIN and COMMIT around it.  Without ``wakes`` nobody is woken: what was written concerns
+        the caller alone.  Raises as ``read``.
         """
         place: list[Scope] = []
 
@@ -105,7 +107,7 @@ class Door:
 
         value = await self._database.run(_tenants(actor), run, atomic=not single)
         inbox = place[0].inbox
-        if inbox is not None:
+        if inbox is not None and wakes:
             self._committed(inbox)
         return value
 

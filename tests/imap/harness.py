@@ -8,11 +8,10 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-import trio
-
 from agentpost.budget import ByteBudget
 from agentpost.events.bus import Bus
 from agentpost.imap.desk import ImapDesk
+from agentpost.imap.link import Roused
 from agentpost.imap.session import Session
 from agentpost.imap.states import Authenticated
 from agentpost.imap.wire.framer import Frame, Framer, Line, NeedContinuation, Rejected
@@ -20,6 +19,7 @@ from agentpost.limits import FRAMING_AFTER_LOGIN, MessageLimits
 from agentpost.mail.appending import Appending
 from agentpost.model.actor import SCOPES, Actor, Scope, system_actor, widen
 from agentpost.model.mailbox import Flag, InternalDate
+from agentpost.net import Peer
 from agentpost.store.inboxes import InboxRequest
 from agentpost.store.opening import Store, open_store
 from agentpost.store.settings import StoreSettings
@@ -31,14 +31,42 @@ WHEN = InternalDate(datetime(2026, 3, 8, 14, 30, 5, tzinfo=UTC), 60)
 
 
 @dataclass
+class Wire:
+    """A connection without a network: what was sent, and lines that answer ``+``."""
+
+    pieces: list[bytes] = field(default_factory=list)
+    lines: list[Line] = field(default_factory=list)
+    woken: bool = False
+
+    async def send(self, octets: bytes | bytearray) -> None:
+        self.pieces.append(bytes(octets))
+
+    async def read_line(self) -> Line | Rejected | None:
+        return self.lines.pop(0) if self.lines else None
+
+    async def read_line_unless(self, timeout_s: float) -> Line | Rejected | Roused | None:
+        if self.woken:
+            self.woken = False
+            return Roused.CHANGED
+        return await self.read_line()
+
+    def wake(self) -> None:
+        self.woken = True
+
+
+@dataclass
 class Client:
     """One session, driven by whole commands."""
 
     session: Session
-    pieces: list[bytes]
-    lines: list[bytes] = field(default_factory=list)
+    wire: Wire
     framer: Framer = field(default_factory=lambda: Framer(FRAMING_AFTER_LOGIN))
     number: int = 0
+
+    @property
+    def pieces(self) -> list[bytes]:
+        """What the last command was answered, write by write."""
+        return self.wire.pieces
 
     async def command(self, command: str | bytes) -> bytes:
         """What one tagged command is answered, all of it; the tag is a1, a2, …"""
@@ -88,21 +116,13 @@ class Place:
 
     def client(self, *, scopes: Sequence[str] | None = None) -> Client:
         """A session that has logged in."""
-        pieces: list[bytes] = []
-        waiting: list[Line] = []
-
-        async def send(octets: bytes) -> None:
-            pieces.append(octets)
-
-        async def read_line() -> Line | Rejected | None:
-            return waiting.pop(0) if waiting else None
-
-        session = Session(self.desk, send, read_line, peer="192.0.2.1", stopping=trio.Event())
+        wire = Wire()
+        session = Session(self.desk, wire, peer=Peer("192.0.2.1", 40_000))
         actor = self.actor
         if scopes is not None:
             actor = replace(actor, scopes=widen(frozenset(scopes)))
         session.logged_in(Authenticated(actor=actor, where=self.where))
-        return Client(session, pieces)
+        return Client(session, wire)
 
     async def selected(self, mailbox: str = "INBOX", *, rev2: bool = False) -> Client:
         """A session with a mailbox selected."""

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from agentpost.imap.capabilities import capability_words
 from agentpost.imap.commands.command import Command, Done, nothing
 from agentpost.imap.states import Connected
 from agentpost.imap.wire import response
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 async def run(session: Session, _: None, tag: bytes, by_uid: bool) -> Done:
     """Say the capabilities of the present state."""
     del tag, by_uid
-    session.say(response.capability(capability_words(session.state)))
+    session.say(response.capability(session.capabilities()))
     return Done()
 
 

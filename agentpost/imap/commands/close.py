@@ -5,8 +5,10 @@ close = "CLOSE"
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from agentpost.errors import MailboxNotFound
 from agentpost.imap.commands.command import Command, Done, nothing
 from agentpost.imap.states import Selected
 from agentpost.model.mailbox import Flag
@@ -16,14 +18,26 @@ if TYPE_CHECKING:
 
 
 async def run(session: Session, _: None, tag: bytes, by_uid: bool) -> Done:
-    """Remove \\Deleted messages unless the mailbox is open for reading only."""
+    """Remove \\Deleted messages unless the mailbox is open for reading only.
+
+    It cannot fail (its result is OK or BAD): who may not remove messages only leaves.
+    """
     del tag, by_uid
     state = session.state
     assert isinstance(state, Selected)
-    if not state.read_only and any(bits & Flag.DELETED for bits in state.view.snapshot.flags):
-        await session.desk.store.mailboxes.expunge(state.actor, state.where, state.mailbox.id)
+    if not state.read_only and state.actor.may("messages:delete"):
+        with suppress(MailboxNotFound):
+            await _expunge(session, state)
     session.state = state.deselected()
     return Done()
+
+
+async def _expunge(session: Session, state: Selected) -> None:
+    store = session.desk.store
+    # Also what others have marked since the client last heard of it.
+    present = await store.index.snapshot(state.actor, state.where, state.mailbox.id, ask=True)
+    if any(bits & Flag.DELETED for bits in present.flags):
+        await store.mailboxes.expunge(state.actor, state.where, state.mailbox.id)
 
 
 COMMAND = Command(b"CLOSE", Selected, nothing, run, tells_nothing=True)

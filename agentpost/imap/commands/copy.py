@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from agentpost.errors import DestinationNotFound, MailboxNotFound
-from agentpost.imap.chosen import chosen, parse_set, writable
+from agentpost.imap.chosen import Gone, chosen, parse_set, writable
 from agentpost.imap.commands.command import Command, Done
 from agentpost.imap.states import Selected
 from agentpost.imap.wire import response
@@ -49,7 +49,8 @@ async def carry(
 ) -> bytes | None:
     """Copy or move; returns the COPYUID code, None when nothing was named.
 
-    Raises: DestinationNotFound, answered TRYCREATE.
+    Raises: DestinationNotFound, answered TRYCREATE; Gone for numbers of messages that are not
+    there any longer (RFC 2180 section 4.4.2).
     """
     if moving:
         writable(state)
@@ -58,7 +59,10 @@ async def carry(
         target = await store.mailboxes.find(state.actor, state.where, command.mailbox)
     except MailboxNotFound:
         raise DestinationNotFound from None
-    uids = chosen(state, command.messages, by_uid=by_uid).uids
+    named = chosen(state, command.messages, by_uid=by_uid)
+    if named.ghosts and not by_uid:
+        raise Gone("Some of these messages are gone.")
+    uids = named.uids
     if not uids:
         return None
     copied = await store.mailboxes.copy(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from agentpost.errors import AlreadyExists, InvalidRequest
+from agentpost.errors import AlreadyExists, NotAcceptable
 from agentpost.imap.commands.command import Command, Done
 from agentpost.imap.states import Authenticated
 from agentpost.imap.wire import utf7
@@ -36,7 +36,7 @@ async def run(session: Session, name: str, tag: bytes, by_uid: bool) -> Done:
 
 
 def check_name(name: str) -> None:
-    """Whether a mailbox may be called so.  Raises: AlreadyExists for INBOX; InvalidRequest."""
+    """Whether a mailbox may be called so.  Raises: AlreadyExists for INBOX; CannotBeCalled."""
     if name == "INBOX":
         raise AlreadyExists("INBOX always exists.")
     fault = utf7.name_fault(name, GrammarLimits())
@@ -44,7 +44,7 @@ def check_name(name: str) -> None:
         raise CannotBeCalled(fault)
 
 
-class CannotBeCalled(InvalidRequest):
+class CannotBeCalled(NotAcceptable):
     """A mailbox cannot have this name."""
 
 

@@ -20,8 +20,9 @@ async def run(session: Session, name: str, tag: bytes, by_uid: bool) -> Done:
     del tag, by_uid
     state = session.state
     assert isinstance(state, Authenticated)
-    await session.desk.store.mailboxes.delete(state.actor, state.where, name.removesuffix("/"))
-    if isinstance(state, Selected) and state.mailbox.name == name:
+    mailboxes = session.desk.store.mailboxes
+    deleted = await mailboxes.delete(state.actor, state.where, name.removesuffix("/"))
+    if isinstance(state, Selected) and state.mailbox.id == deleted:
         # RFC 9051 leaves this to the server; a session that deletes its mailbox has left it.
         session.state = state.deselected()
     return Done()

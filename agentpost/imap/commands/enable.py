@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from agentpost.imap.capabilities import capability_words
 from agentpost.imap.commands.command import Command, Done
 from agentpost.imap.states import Authenticated, Extension
 from agentpost.imap.wire import response
@@ -35,7 +34,7 @@ async def run(session: Session, words: tuple[bytes, ...], tag: bytes, by_uid: bo
     del tag, by_uid
     state = session.state
     assert isinstance(state, Authenticated)
-    offered = capability_words(state)
+    offered = session.capabilities()
     wanted = [
         each for each in Extension if each.value.upper().encode() in words and each.value in offered
     ]

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def parse(cursor: Cursor) -> SequenceSet | None:
-    """Nothing, or the uids of UID EXPUNGE."""
+    """Nothing, or the uids of UID EXPUNGE, which ``$`` can stand for."""
     if cursor.at_end():
         return None
     cursor.space()
@@ -36,14 +36,10 @@ async def run(session: Session, uids: SequenceSet | None, tag: bytes, by_uid: bo
         raise SyntaxFault(0, "EXPUNGE names no messages, UID EXPUNGE names uids")
     writable(state)
     wanted = None if uids is None else list(chosen(state, uids, by_uid=True).uids)
-    snapshot = state.view.snapshot
-    if wanted is None and not any(bits & Flag.DELETED for bits in snapshot.flags):
-        current = await session.desk.store.index.snapshot(
-            state.actor, state.where, state.mailbox.id
-        )
-        if current is snapshot:
-            return Done()
-    await session.desk.store.mailboxes.expunge(state.actor, state.where, state.mailbox.id, wanted)
+    store = session.desk.store
+    present = await store.index.snapshot(state.actor, state.where, state.mailbox.id, ask=True)
+    if any(bits & Flag.DELETED for bits in present.flags):
+        await store.mailboxes.expunge(state.actor, state.where, state.mailbox.id, wanted)
     return Done()
 
 

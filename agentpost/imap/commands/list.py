@@ -32,13 +32,15 @@ class List:
     selection: Selection
     status: tuple[str, ...]
     root: bool
+    extended: bool
 
 
 def parse(cursor: Cursor) -> List:
     """Selection options, reference, one pattern or several, return options."""
     cursor.space()
     options: set[bytes] = set()
-    if cursor.at(b"("):
+    has_options = cursor.at(b"(")
+    if has_options:
         options = set(_options(cursor, _SELECT_OPTIONS))
         cursor.space()
     reference = cursor.list_mailbox()
@@ -49,8 +51,8 @@ def parse(cursor: Cursor) -> List:
         else cursor.parenthesised(cursor.list_mailbox, "patterns", most=cursor.limits.max_patterns)
     )
     wanted, status = _return_options(cursor)
-    if b"RECURSIVEMATCH" in options and b"SUBSCRIBED" not in options:
-        raise cursor.fault("RECURSIVEMATCH needs SUBSCRIBED")
+    if b"RECURSIVEMATCH" in options and options.isdisjoint((b"SUBSCRIBED", b"SPECIAL-USE")):
+        raise cursor.fault("RECURSIVEMATCH needs another selection option")
     selection = Selection(
         subscribed=b"SUBSCRIBED" in options,
         special_use=b"SPECIAL-USE" in options,
@@ -58,7 +60,8 @@ def parse(cursor: Cursor) -> List:
         tell_subscribed=b"SUBSCRIBED" in wanted,
     )
     joined = tuple(join(reference, pattern) for pattern in patterns)
-    return List(joined, selection, status, root=patterns == [""])
+    extended = has_options or len(patterns) > 1 or bool(wanted or status)
+    return List(joined, selection, status, root=patterns == [""], extended=extended)
 
 
 def _options(cursor: Cursor, known: tuple[bytes, ...]) -> list[bytes]:
@@ -113,7 +116,7 @@ async def run(session: Session, command: List, tag: bytes, by_uid: bool) -> Done
         subscribed,
         [ListPattern(pattern) for pattern in command.patterns],
         command.selection,
-        rev2=state.rev2,
+        non_existent=state.rev2 or command.extended,
     )
     for line in lines:
         extended = response.childinfo(["SUBSCRIBED"]) if line.child_matches else b""

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 import trio
 
 from agentpost.errors import AuthenticationFailed, Problem, TooManyConnections
-from agentpost.imap.capabilities import capability_words
 from agentpost.imap.commands.command import Command, Done
 from agentpost.imap.states import Authenticated, Connected
 from agentpost.imap.wire.cursor import Cursor
@@ -46,7 +45,7 @@ async def enter(session: Session, username: bytes, password: bytes) -> Done:
     """Authenticate and go on as who that is.
 
     A failure is answered after a constant time, and the third one ends the connection.
-    Raises: AuthenticationFailed and its kin; TooManyConnections.
+    Raises: AuthenticationFailed and its kin; RateLimited; TooManyConnections.
     """
     desk = session.desk
     began = trio.current_time()
@@ -54,17 +53,16 @@ async def enter(session: Session, username: bytes, password: bytes) -> Done:
         name, secret = username.decode("utf-8"), password.decode("utf-8")
         actor, where, local = await desk.authenticate(name, secret, session.peer)
     except (UnicodeDecodeError, Problem) as error:
+        # The third one ends the connection, once it is answered.
         session.failed_logins += 1
         await trio.sleep_until(began + desk.limits.failed_login_s)
-        if session.failed_logins >= desk.limits.max_failed_logins:
-            session.bye("Too many failed logins.")
         raise error if isinstance(error, Problem) else AuthenticationFailed() from None
     assert where.inbox is not None
     bound = desk.connections_allowed(local)
     if desk.connections.get(where.inbox, 0) >= bound:
         raise TooManyConnections(f"The inbox has {bound} connections already.")
     session.logged_in(Authenticated(actor=actor, where=where))
-    words = " ".join(capability_words(session.state))
+    words = " ".join(session.capabilities())
     return Done(f"CAPABILITY {words}", "Logged in.")
 
 

@@ -52,8 +52,7 @@ async def open_mailbox(session: Session, name: str, *, read_only: bool) -> Done:
         if read_only:
             recent = range(snapshot.recent_from, snapshot.uidnext)
         elif snapshot.recent_from < snapshot.uidnext:
-            recent = await store.mailboxes.claim_recent(state.actor, state.where, mailbox.id)
-            snapshot = await store.index.snapshot(state.actor, state.where, mailbox.id)
+            snapshot, recent = await store.index.claim_recent(state.actor, state.where, mailbox.id)
     view = MailboxView(snapshot, recent)
     session.state = state.select(mailbox, view, read_only=read_only)
     session.say(_described(state, mailbox, snapshot, view, read_only=read_only))

@@ -6,13 +6,15 @@ store-att-flags = (["+" / "-"] "FLAGS" [".SILENT"]) SP (flag-list / (flag *(SP f
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from agentpost.imap.chosen import chosen, parse_set, writable
+from agentpost.imap.chosen import Gone, chosen, parse_set, writable
 from agentpost.imap.commands.command import Command, Done
 from agentpost.imap.states import Selected
 from agentpost.imap.telling import flag_lines
+from agentpost.imap.view import Chosen
 from agentpost.imap.wire.cursor import Cursor
 from agentpost.imap.wire.sequence import SequenceSet
 from agentpost.model.mailbox import FlagChange
@@ -57,19 +59,55 @@ async def run(session: Session, command: Store, tag: bytes, by_uid: bool) -> Don
     assert isinstance(state, Selected)
     writable(state)
     named = chosen(state, command.messages, by_uid=by_uid)
-    if not named.uids:
-        return Done()
-    await session.desk.store.mailboxes.store_flags(
-        state.actor, state.where, state.mailbox.id, list(named.uids), command.change
-    )
-    told = set(named.uids)
+    told: set[int] = set()
+    if named.uids:
+        told = await _change(session, state, named, command)
     # What else happened comes first, so that the rows below are those of the present snapshot.
     await session.tell_changes(may_expunge=False, told=told)
     if not command.silent and not session.closing:
         present = state.view.chosen_uids(named.uids)
         lines = flag_lines(state, present.numbers, present.uids, present.rows, uid=by_uid)
         session.say(lines)
+    if named.ghosts and not by_uid:
+        raise Gone("Some of these messages are gone.")
     return Done(told=told)
+
+
+async def _change(session: Session, state: Selected, named: Chosen, command: Store) -> set[int]:
+    """Change flags; the uids whose flags the client knows then without being told."""
+    expected = _expected(state, named, command.change) if command.silent else {}
+    stored = await session.desk.store.mailboxes.store_flags(
+        state.actor, state.where, state.mailbox.id, list(named.uids), command.change
+    )
+    if not command.silent:
+        return set(named.uids)
+    # A silent client must hear of flags that others changed meanwhile.
+    return {row.uid for row in stored if expected[row.uid] == _comparable(row.flags, row.keywords)}
+
+
+_Known = tuple[int, frozenset[str]]
+
+
+def _comparable(flags: int, keywords: Iterable[str]) -> _Known:
+    return int(flags), frozenset(map(str.casefold, keywords))
+
+
+def _expected(state: Selected, named: Chosen, change: FlagChange) -> dict[int, _Known]:
+    """The flags that a client works out by itself, which knows the flags of the view."""
+    snapshot = state.view.snapshot
+    bits, words = _comparable(change.flags, change.keywords)
+    known = [frozenset(map(str.casefold, each)) for each in snapshot.keyword_sets]
+    expected = {}
+    for uid, row in zip(named.uids, named.rows, strict=True):
+        flags, keywords = snapshot.flags[row], known[snapshot.keywords[row]]
+        match change.mode:
+            case "replace":
+                expected[uid] = (bits, words)
+            case "add":
+                expected[uid] = (flags | bits, keywords | words)
+            case "remove":
+                expected[uid] = (flags & ~bits, keywords - words)
+    return expected
 
 
 COMMAND = Command(b"STORE", Selected, parse, run, by_uid=True, numbered=True)

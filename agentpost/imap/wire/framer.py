@@ -234,6 +234,11 @@ class Framer:
             raise RuntimeError("a command is being read")
         self._state = _State.REPLY
 
+    def expect_command(self) -> None:
+        """Take ``expect_line`` back: no complete line has come."""
+        if self._state is _State.REPLY:
+            self._state = _State.LINE
+
     # Lines
 
     def _take_line(self) -> tuple[Happening | None, bool]:

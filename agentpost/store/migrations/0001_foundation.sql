@@ -74,6 +74,7 @@ CREATE TABLE inboxes (
     signature        text,
     modseq           bigint NOT NULL DEFAULT 1,
     last_uidvalidity bigint NOT NULL DEFAULT 0,
+    retired_uidvalidity bigint NOT NULL DEFAULT 0,
     version          bigint NOT NULL DEFAULT 1,
     send_paused      boolean NOT NULL DEFAULT false,
     paused_reason    text,
@@ -86,6 +87,7 @@ CREATE TABLE inboxes (
 ) WITH (fillfactor = 70);
 COMMENT ON COLUMN inboxes.modseq IS
     'The one counter of everything in the inbox: HIGHESTMODSEQ, REST changes. Never a sequence.';
+COMMENT ON COLUMN inboxes.retired_uidvalidity IS 'the highest that any mailbox name has lost';
 COMMENT ON COLUMN inboxes.version IS 'counts changes of the inbox row itself: its ETag';
 CREATE INDEX inboxes_by_environment ON inboxes (environment_id, id);
 CREATE INDEX inboxes_by_organization ON inboxes (organization_id, id);
