@@ -155,7 +155,8 @@ class MailboxIndex:
             # Another mailbox under the same id, to whoever knew the old one: views find out.
             entry.snapshot = None
             self._octets -= _octets(old)
-            return await self._refresh(actor, where, mailbox, entry)
+            await self._refresh(actor, where, mailbox, entry)
+            return
         entry.fresh = entry.wakes == wakes
         if old is not None and row["modseq"] == old.modseq:
             if row["recent_from"] != old.recent_from or row["uidnext"] != old.uidnext:
