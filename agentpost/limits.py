@@ -385,6 +385,9 @@ class IndexingLimits:
     """Larger messages are read in a thread, so that connections do not wait for them."""
     rest: float = 1.0
     """Pause after a batch, as a multiple of the time it took: mail comes before its index."""
+    busy_rest: float = 19.0
+    """The same while messages keep coming: a twentieth of the time; search stays right meanwhile
+    because it looks into the octets of what is not indexed."""
     gather_s: float = 0.25
     """From a commit to the look: what comes together is indexed together."""
     every_s: float = 60.0

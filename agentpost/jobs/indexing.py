@@ -2,7 +2,8 @@
 
 A worker indexes at once what was committed through it (``note``); the standing job finds what
 others left behind.  Until then search looks into the octets, so its answers do not wait for this.
-Indexing gives way: after each batch it rests as long as the batch took.
+Indexing gives way: after each batch it rests as long as the batch took, and many times as long
+while mail keeps arriving.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ class IndexingWork:
         self._actor = system_actor("indexing")
         self._noted: set[InboxId] = set()
         self._something_noted = trio.Event()
+        self._one_at_a_time = trio.Lock()
 
     @property
     def deadline_s(self) -> float:
@@ -68,6 +70,10 @@ class IndexingWork:
 
     async def _index(self, inboxes: Sequence[InboxId] | None, until: float) -> bool:
         """Index until nothing is left or the time has come; whether something is left."""
+        async with self._one_at_a_time:
+            return await self._index_alone(inboxes, until)
+
+    async def _index_alone(self, inboxes: Sequence[InboxId] | None, until: float) -> bool:
         limits = self._limits
         after: tuple[InboxId, MessageId] | None = None
         while True:
@@ -83,7 +89,8 @@ class IndexingWork:
             after = (batch[-1].inbox, batch[-1].message)
             if trio.current_time() >= until:
                 return True
-            await trio.sleep((trio.current_time() - began) * limits.rest)
+            rest = limits.busy_rest if self._something_noted.is_set() else limits.rest
+            await trio.sleep((trio.current_time() - began) * rest)
 
     async def _indexed(self, message: Unindexed) -> Indexed:
         octets = message.octets
