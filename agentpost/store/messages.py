@@ -242,10 +242,10 @@ class Messages:
         modseq, found = await self._door.read(actor, "messages:read", Place("inbox", inbox), read)
         more = len(found) > limit
         if more:
-            # A modseq is told whole or not at all, or the next answer would miss its rest.
-            last = found[limit]["modseq"]
-            whole = [row for row in found[:limit] if row["modseq"] < last]
-            found = whole or found[:limit]
+            # A modseq is told whole or not at all, or the next answer would miss its rest; the
+            # last one read is whole, however many messages it has.
+            last = found[-1]["modseq"]
+            found = [row for row in found if row["modseq"] < last] or found
             modseq = found[-1]["modseq"]
         kinds: dict[str, list[MessageId]] = {"created": [], "updated": [], "destroyed": []}
         for row in found:
@@ -275,7 +275,7 @@ SELECT message_id, modseq, kind FROM (
         AND NOT EXISTS (SELECT 1 FROM placements p WHERE p.message_id = e.message_id
             AND p.modseq > $2)
     GROUP BY 1
-) happened ORDER BY modseq, message_id LIMIT $4
+) happened ORDER BY modseq FETCH FIRST ($4) ROWS WITH TIES
 """
 
 

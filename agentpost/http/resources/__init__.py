@@ -3,7 +3,15 @@
 from typing import Final
 
 from agentpost.http.endpoint import Routes
-from agentpost.http.resources import api_keys, credentials, environments, inboxes, me
+from agentpost.http.resources import (
+    api_keys,
+    changes,
+    credentials,
+    environments,
+    folders,
+    inboxes,
+    me,
+)
 
 RESOURCES: Final[tuple[Routes, ...]] = (
     me.routes,
@@ -11,4 +19,6 @@ RESOURCES: Final[tuple[Routes, ...]] = (
     api_keys.routes,
     inboxes.routes,
     credentials.routes,
+    folders.routes,
+    changes.routes,
 )

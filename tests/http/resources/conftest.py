@@ -18,12 +18,16 @@ from agentpost.config import Config
 from agentpost.events.bus import Bus
 from agentpost.http.edge import make_server
 from agentpost.http.server import Listener
-from agentpost.ids import InboxId
+from agentpost.ids import InboxId, MessageId, new_id
 from agentpost.limits import MessageLimits
-from agentpost.model.actor import SCOPES, Actor, system_actor, widen
+from agentpost.mime.summary import summarise
+from agentpost.model.actor import SCOPES, Actor, Scope, system_actor, widen
 from agentpost.model.inbox import Inbox
+from agentpost.model.mailbox import Placed, Role
+from agentpost.model.message import Arrival
 from agentpost.model.organization import Environment, NewApiKey, Organization
 from agentpost.net import NetLimits, Tally
+from agentpost.store.deposits import Deposit
 from agentpost.store.inboxes import InboxRequest
 from agentpost.store.keys import KeyRequest
 from agentpost.store.opening import Store, open_store
@@ -152,6 +156,43 @@ class Tenant:
     async def inbox(self, username: str = "support") -> Inbox:
         made, _ = await self.store.inboxes.create(self.actor, InboxRequest(username))
         return made.inbox
+
+
+def letter(
+    subject: str = "Hello",
+    *,
+    sender: str = "Ada <ada@example.org>",
+    to: str = "support@shared.test",
+    message_id: str | None = None,
+    answers: str | None = None,
+    text: str = "Good morning.",
+) -> bytes:
+    """A message as it comes from outside."""
+    lines = [f"From: {sender}", f"To: {to}", f"Subject: {subject}"]
+    lines.append(f"Message-ID: <{message_id or new_id('msg')}@example.org>")
+    if answers is not None:
+        lines += [f"In-Reply-To: <{answers}@example.org>", f"References: <{answers}@example.org>"]
+    return "\r\n".join((*lines, "", text, "")).encode()
+
+
+async def deliver(
+    store: Store, inbox: Inbox, octets: bytes | None = None, *, role: Role = "inbox"
+) -> Placed:
+    """Put a message into a mailbox of an inbox, as delivery (or submission, in Sent) does."""
+    octets = letter() if octets is None else octets
+    outbound = role in ("sent", "drafts")
+    arrival = Arrival(
+        organization=inbox.organization,
+        inbox=inbox.id,
+        message=MessageId(new_id("msg")),
+        direction="outbound" if outbound else "inbound",
+        source="imap" if outbound else "smtp",
+        state={"drafts": "draft", "sent": "stored"}.get(role, "received"),
+        role=role,
+    )
+    deposit = Deposit(octets, summarise(octets), (arrival,))
+    where = Scope(inbox.organization, inbox.environment, inbox.id)
+    return (await store.messages.deposit(system_actor(), None, where, deposit))[0]
 
 
 @dataclass
