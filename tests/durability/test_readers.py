@@ -43,6 +43,21 @@ _UIDS = (
     "        WHERE b.id = c.mailbox_id\n"
     "        RETURNING b.id, b.uidnext - c.arrivals AS first_uid"
 )
+_ANSWER = "RETURN QUERY\n    SELECT o.ord"
+_PLANTED_COUNTED = (
+    "SELECT DISTINCT t.inbox_id AS id, (SELECT nextval('planted_modseqs')) AS modseq FROM target t"
+)
+_PLANTED_UIDS = (
+    "SELECT c.mailbox_id AS id, (SELECT min(nextval('planted_uids'))"
+    " FROM generate_series(1, c.arrivals)) AS first_uid"
+    " FROM (SELECT t.mailbox_id, count(*) AS arrivals FROM target t GROUP BY 1) c"
+)
+_PLANTED_COUNTERS = (
+    "UPDATE inboxes i SET modseq = greatest(i.modseq, t_modseq[1]) WHERE i.id = ANY (m_inbox);\n"
+    "    UPDATE mailboxes b SET modseq = greatest(b.modseq, t_modseq[1]), uidnext ="
+    " greatest(b.uidnext, t_uid[n] + 1) WHERE b.id = ANY (t_mailbox);\n    "
+)
+"""The counters still say the highest number that anyone has committed."""
 _UNEVEN = "PERFORM pg_sleep(random() * 0.004);\n    "
 """A moment between taking the numbers and the commit: a long header, a slow disk."""
 
@@ -55,26 +70,9 @@ async def _uneven(connection: Connection, *, planted: bool) -> None:
         await connection.execute("CREATE SEQUENCE planted_uids; CREATE SEQUENCE planted_modseqs")
         changes += [
             (_LOCK, ""),
-            (
-                _COUNTED,
-                "SELECT DISTINCT t.inbox_id AS id, (SELECT nextval('planted_modseqs')) AS modseq"
-                " FROM target t",
-            ),
-            (
-                _UIDS,
-                "SELECT c.mailbox_id AS id, (SELECT min(nextval('planted_uids'))"
-                " FROM generate_series(1, c.arrivals)) AS first_uid"
-                " FROM (SELECT t.mailbox_id, count(*) AS arrivals FROM target t GROUP BY 1) c",
-            ),
-            # The counters still say the highest number that anyone has committed.
-            (
-                "RETURN QUERY\n    SELECT o.ord",
-                "UPDATE inboxes i SET modseq = greatest(i.modseq, t_modseq[1])"
-                " WHERE i.id = ANY (m_inbox);\n    "
-                "UPDATE mailboxes b SET modseq = greatest(b.modseq, t_modseq[1]), uidnext ="
-                " greatest(b.uidnext, t_uid[n] + 1) WHERE b.id = ANY (t_mailbox);\n    "
-                "RETURN QUERY\n    SELECT o.ord",
-            ),
+            (_COUNTED, _PLANTED_COUNTED),
+            (_UIDS, _PLANTED_UIDS),
+            (_ANSWER, _PLANTED_COUNTERS + _ANSWER),
         ]
     for before, after in changes:
         assert text.count(before) == 1, f"deposit has changed; plant the fault anew: {before}"
