@@ -169,7 +169,14 @@ class Messages:
 
         return await self._door.write(actor, scope, Place("message", message), write)
 
-    async def delete(self, actor: Actor, message: str, *, permanent: bool = False) -> bool:
+    async def delete(
+        self,
+        actor: Actor,
+        message: str,
+        *,
+        permanent: bool = False,
+        scope: str = "messages:delete",
+    ) -> bool:
         """Move a message to Trash; from there, or when ``permanent``, remove it for ever.
 
         Returns whether it is gone for ever.  Raises: NotFound.
@@ -190,9 +197,9 @@ class Messages:
             await _move(connection, where, placed, None, role="trash")
             return False
 
-        return await self._door.write(actor, "messages:delete", Place("message", message), write)
+        return await self._door.write(actor, scope, Place("message", message), write)
 
-    async def restore(self, actor: Actor, message: str) -> Message:
+    async def restore(self, actor: Actor, message: str, scope: str = "messages:delete") -> Message:
         """Take a message out of Trash: back to INBOX, or to Sent when it was sent."""
 
         async def write(connection: Connection, where: Scope) -> Message:
@@ -203,7 +210,7 @@ class Messages:
             await _move(connection, where, trashed, None, role=role)
             return await _get(connection, message)
 
-        return await self._door.write(actor, "messages:delete", Place("message", message), write)
+        return await self._door.write(actor, scope, Place("message", message), write)
 
     async def deliveries(self, actor: Actor, message: str) -> tuple[DeliveryState, ...]:
         """How far a message has come, recipient by recipient."""

@@ -36,7 +36,10 @@ _SUMMARY = """
                 unnest(q.keywords) AS k WHERE n.thread_id = t.id ORDER BY k) AS message_labels,
             array_agg(p.hidden) AS hidden
         FROM messages m LEFT JOIN LATERAL (
-            SELECT bit_or(q.flags) AS flags, bool_and(b.role IN ('trash', 'junk')) AS hidden
+            SELECT bit_or(q.flags) AS flags,
+                CASE WHEN bool_and(coalesce(b.role, '') = 'trash') THEN 'trash'
+                    WHEN bool_and(coalesce(b.role, '') IN ('trash', 'junk')) THEN 'junk'
+                END AS hidden
             FROM placements q JOIN mailboxes b ON b.id = q.mailbox_id
             WHERE q.message_id = m.id
         ) p ON true
@@ -44,6 +47,9 @@ _SUMMARY = """
     ) s
 """
 """A thread's messages as one; drafts do not count."""
+
+_HIDDEN = {"trash": "trash", "spam": "junk"}
+"""What a list shows when asked only: the role of the mailboxes by the name of what to include."""
 
 
 class Threads:
@@ -75,13 +81,13 @@ class Threads:
         last = threads[-1]
         return Page(threads, (last.last_message_at.isoformat(), last.id))
 
-    async def get(self, actor: Actor, thread: str) -> Thread:
+    async def get(self, actor: Actor, thread: str, scope: str = "threads:read") -> Thread:
         """One thread by id.  Raises: NotFound."""
 
         async def read(connection: Connection, _: Scope) -> Thread:
             return await _get(connection, thread)
 
-        return await self._door.read(actor, "threads:read", Place("thread", thread), read)
+        return await self._door.read(actor, scope, Place("thread", thread), read)
 
     async def label(
         self,
@@ -170,8 +176,11 @@ def _narrow(query: Narrowing, wanted: MessageFilter, page: PageRequest) -> None:
         query.add("t.last_message_at > {0}", wanted.after)
     if wanted.before is not None:
         query.add("t.last_message_at < {0}", wanted.before)
-    if not wanted.include & {"trash", "spam"}:
-        query.add("NOT coalesce(true = ALL (s.hidden), false)")
+    shown = [role for kind, role in _HIDDEN.items() if kind in wanted.include]
+    query.add(
+        "EXISTS (SELECT 1 FROM unnest(s.hidden) AS h WHERE h IS NULL OR h = ANY ({0}::text[]))",
+        shown,
+    )
 
 
 async def _get(connection: Connection, thread: str) -> Thread:

@@ -11,14 +11,18 @@ from agentpost.http.resources import (
     folders,
     inboxes,
     me,
+    organization,
+    threads,
 )
 
 RESOURCES: Final[tuple[Routes, ...]] = (
     me.routes,
+    organization.routes,
     environments.routes,
     api_keys.routes,
     inboxes.routes,
     credentials.routes,
     folders.routes,
     changes.routes,
+    threads.routes,
 )
