@@ -52,7 +52,19 @@ class Server:
 
     def start(self) -> None:
         """Start it and wait until it serves."""
-        environment = {
+        with self._log.open("ab") as log:
+            seen = log.tell()
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "agentpost", "serve"],
+                env=self.environment(),
+                stdout=subprocess.DEVNULL,
+                stderr=log,
+            )
+        self._ports = self._await_ports(seen)
+
+    def environment(self) -> dict[str, str]:
+        """What the server is started with; the command line finds the same server with it."""
+        return {
             **os.environ,
             "AGENTPOST_DATA_DIR": str(self.directory / "data"),
             "AGENTPOST_BOOTSTRAP_KEY": self.key,
@@ -65,15 +77,6 @@ class Server:
             },
             **self._settings,
         }
-        with self._log.open("ab") as log:
-            seen = log.tell()
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "agentpost", "serve"],
-                env=environment,
-                stdout=subprocess.DEVNULL,
-                stderr=log,
-            )
-        self._ports = self._await_ports(seen)
 
     def _await_ports(self, seen: int) -> dict[str, int]:
         until = time.monotonic() + 60

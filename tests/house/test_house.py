@@ -17,7 +17,7 @@ import pytest
 import agentpost.limits
 from agentpost import config
 from agentpost.errors import TABLE, Problem
-from tests.house.documentation import configuration_rows
+from tests.house.documentation import configuration_rows, made, present
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCE = ROOT / "agentpost"
@@ -120,6 +120,11 @@ def test_every_setting_is_documented() -> None:
     assert not missing, "put these rows into docs/configuration.md:\n" + "\n".join(missing)
     documented = set(re.findall(r"^\| `([a-z_.]+)` \| `AGENTPOST_", text, re.MULTILINE))
     assert documented == set(config.SETTINGS)
+
+
+@pytest.mark.parametrize("page", ["errors.md", "limits.md"])
+def test_errors_and_limits_are_documented(page: str) -> None:
+    assert present(page) == made(page), "run: python -m tests.house.documentation"
 
 
 def test_every_command_is_documented() -> None:
