@@ -59,6 +59,9 @@ async def carry(
         target = await store.mailboxes.find(state.actor, state.where, command.mailbox)
     except MailboxNotFound:
         raise DestinationNotFound from None
+    await session.tell_changes(may_expunge=False)  # so that those who are gone are known
+    if session.closing:
+        return None
     named = chosen(state, command.messages, by_uid=by_uid)
     if named.ghosts and not by_uid:
         raise Gone("Some of these messages are gone.")

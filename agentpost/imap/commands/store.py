@@ -58,6 +58,11 @@ async def run(session: Session, command: Store, tag: bytes, by_uid: bool) -> Don
     state = session.state
     assert isinstance(state, Selected)
     writable(state)
+    # What others did comes first: a silent change must hide nothing of it, and messages that
+    # are gone cannot be changed.
+    await session.tell_changes(may_expunge=False)
+    if session.closing:
+        return Done()
     named = chosen(state, command.messages, by_uid=by_uid)
     told: set[int] = set()
     if named.uids:
