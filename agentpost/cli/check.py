@@ -62,7 +62,7 @@ def check_command(
     config_file: Path | None,
     data_dir: Path | None,
     assignments: tuple[str, ...],
-) -> int:
+) -> None:
     """Check that everything that is stored fits together. Changes nothing.
 
     Works beside a running server. Exit status 1 when there are faults.
@@ -88,7 +88,8 @@ def check_command(
         click.echo(json.dumps(_json(report), indent=2))
     else:
         _tell(report)
-    return 1 if report.broken else 0
+    if report.broken:
+        click.get_current_context().exit(1)
 
 
 async def _walk(

@@ -28,7 +28,7 @@ def doctor_command(
     config_file: Path | None,
     data_dir: Path | None,
     assignments: tuple[str, ...],
-) -> int:
+) -> None:
     """Look for what is wrong and say how to mend it. Changes nothing.
 
     Works beside a running server and before the first start. Exit status 1 when there is a
@@ -60,7 +60,8 @@ def doctor_command(
             click.echo(f"not checked: {each_text}")
         warnings = sum(each.level is Level.WARNING for each in findings)
         click.echo(f"\n{problems} problems, {warnings} warnings")
-    return 1 if problems else 0
+    if problems:
+        click.get_current_context().exit(1)
 
 
 def _look(settings: Config) -> list[Finding]:
