@@ -1,0 +1,1 @@
+"""Nobody reaches what is not his, and nobody learns that it exists."""
