@@ -23,6 +23,7 @@ from agentpost.store.idempotency import Idempotency
 from agentpost.store.inboxes import Inboxes
 from agentpost.store.index import IndexLimits, MailboxIndex
 from agentpost.store.keys import Keys
+from agentpost.store.labels import Labels
 from agentpost.store.mailboxes import Mailboxes, MailboxLimits
 from agentpost.store.messages import Messages
 from agentpost.store.organizations import Organizations
@@ -70,6 +71,7 @@ class Store:
     mailboxes: Mailboxes
     messages: Messages
     threads: Threads
+    labels: Labels
     drafts: Drafts
     events: Events
     search: Search
@@ -137,6 +139,7 @@ def _store(
         mailboxes=Mailboxes(door, blobs, MailboxLimits(), index.forget),
         messages=Messages(door, committer, blobs),
         threads=Threads(door),
+        labels=Labels(door),
         drafts=Drafts(door),
         events=Events(door),
         search=Search(door),

@@ -6,10 +6,12 @@ from agentpost.http.endpoint import Routes
 from agentpost.http.resources import (
     api_keys,
     changes,
+    client_config,
     credentials,
     environments,
     folders,
     inboxes,
+    labels,
     me,
     organization,
     threads,
@@ -22,7 +24,10 @@ RESOURCES: Final[tuple[Routes, ...]] = (
     api_keys.routes,
     inboxes.routes,
     credentials.routes,
+    client_config.routes,
+    client_config.public,
     folders.routes,
     changes.routes,
     threads.routes,
+    labels.routes,
 )
