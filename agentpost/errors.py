@@ -282,6 +282,19 @@ class TooLarge(Problem):
     )
 
 
+class RangeNotSatisfiable(Problem):
+    """The range lies outside the content."""
+
+    column = Column(
+        "range_not_satisfiable",
+        416,
+        "CANNOT",
+        (501, "5.5.4"),
+        "The range lies outside the content.",
+        "Ask for a range within the size that Content-Range names, or for all of it.",
+    )
+
+
 class UnsupportedMediaType(Problem):
     """The body's media type is not supported."""
 

@@ -35,7 +35,7 @@ from agentpost.jobs.sweep import SweepWork
 from agentpost.limits import ImapLimits, MessageLimits
 from agentpost.mail.appending import Appending
 from agentpost.mail.delivery import Delivery
-from agentpost.mail.submission import Submission, SubmissionSettings
+from agentpost.mail.submission import Submission, make_submission
 from agentpost.mail.transports import choose
 from agentpost.net import NetLimits, PlainStream, ServerTls, Stream, Tally, serve_listener, starttls
 from agentpost.smtp.desk import Terms
@@ -103,7 +103,7 @@ class _Worker:
                 background.cancel_scope.cancel()
 
     async def _serve(self, store: Store, runner: Runner) -> None:
-        submission = self._submission(store)
+        submission = make_submission(self._settings, store, self._messages)
         async with trio.open_nursery() as serving:
             serving.start_soon(partial(runner.run, stopping=self._stopping))
             self._start_submission(serving, submission)
@@ -134,22 +134,6 @@ class _Worker:
         runner = Runner(Jobs(store.door), works)
         store.committed.listeners.append(lambda _: runner.wake())
         return runner
-
-    def _submission(self, store: Store) -> Submission:
-        tiers = self._settings.tiers
-        return Submission(
-            store.messages,
-            store.directory,
-            store.authentication,
-            SubmissionSettings(
-                domains=frozenset({self._settings.shared_domain}),
-                mails_a_day={
-                    name: tiers.named(name).mails_per_day
-                    for name in ("free", "starter", "team", "enterprise")
-                },
-                limits=self._messages,
-            ),
-        )
 
     def _start_submission(self, serving: trio.Nursery, submission: Submission) -> None:
         limits = self._net_limits()

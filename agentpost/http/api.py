@@ -70,7 +70,8 @@ class _Prepared:
         self.body = BodyDecoder(endpoint)
         self.query = QueryDecoder(endpoint.query)
         bound = endpoint.max_body_octets
-        self.max_body_octets = limits.max_body_octets if bound is None else bound
+        usual = limits.max_mail_body_octets if endpoint.carries_mail else limits.max_body_octets
+        self.max_body_octets = usual if bound is None else bound
 
 
 class Api:
@@ -338,5 +339,5 @@ def _answer(response: Response, endpoint: Endpoint) -> Answer:
         return Answer(status, fields)
     fields.append(("content-type", response.media))
     if isinstance(body, bytes) or hasattr(body, "__aiter__"):
-        return Answer(status, fields, body)  # type: ignore[arg-type]
+        return Answer(status, fields, body, length=response.length)  # type: ignore[arg-type]
     return Answer(status, fields, _encode(body))

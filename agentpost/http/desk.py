@@ -10,6 +10,8 @@ from agentpost.http.endpoint import Request
 from agentpost.http.paging import Cursors
 from agentpost.http.services import Services
 from agentpost.limits import MessageLimits
+from agentpost.mail.appending import Appending
+from agentpost.mail.composing import Composing
 from agentpost.store.opening import Store
 
 
@@ -33,6 +35,8 @@ class Desk(Services):
 
     store: Store
     cursors: Cursors
+    composing: Composing
+    appending: Appending
     terms: Terms
 
 

@@ -19,18 +19,26 @@ from agentpost.http.server import HttpServer
 from agentpost.http.source import StoredEvents
 from agentpost.http.waiting import MailWaiter
 from agentpost.limits import HttpLimits, MessageLimits
+from agentpost.mail.appending import Appending
+from agentpost.mail.composing import Composing
+from agentpost.mail.submission import make_submission
 from agentpost.store.opening import Store
 from agentpost.version import version
 
 CURSOR_SEAL = "list cursors"
 """Name of the deployment's secret that seals cursors."""
 
+_REST_OF_A_MAIL = 1024 * 1024
+"""Octets of a request that are not its message; JSON may spell a text half as long again."""
+
 
 async def make_server(
     settings: Config, store: Store, bus: Bus, message: MessageLimits, stopping: trio.Event
 ) -> HttpServer:
     """The server behind the ``http`` socket: REST, WebSocket, and what describes them."""
-    limits = HttpLimits(drain_s=settings.drain_deadline_s)
+    submission = make_submission(settings, store, message)
+    mail = settings.max_message_octets * 3 // 2 + _REST_OF_A_MAIL
+    limits = HttpLimits(drain_s=settings.drain_deadline_s, max_mail_body_octets=mail)
     desk = Desk(
         authenticator=store.authentication,
         stopping=stopping,
@@ -38,6 +46,8 @@ async def make_server(
         version=version(),
         store=store,
         cursors=Cursors(await store.deployment.secret(CURSOR_SEAL)),
+        composing=Composing(store.messages, store.directory, submission, message),
+        appending=Appending(store.messages, store.mailboxes, message),
         terms=Terms(
             settings.http_url, settings.public_imap, settings.public_smtp, settings.tiers, message
         ),

@@ -79,7 +79,8 @@ class Response:
     """What a handler answers.
 
     ``body`` is encoded as JSON unless it is octets or an asynchronous iterator of octets;
-    ``status`` is the endpoint's own when ``None``; ``version`` becomes the ETag.
+    ``status`` is the endpoint's own when ``None``; ``version`` becomes the ETag; ``length`` is
+    what an iterator will give, where that is known.
     """
 
     body: object = None
@@ -87,6 +88,7 @@ class Response:
     version: int | str | None = None
     fields: tuple[tuple[str, str], ...] = ()
     media: str = JSON
+    length: int | None = None
 
 
 Handler = Callable[[Any], Awaitable[Response]]
@@ -125,6 +127,8 @@ class Endpoint:
     deadline_s: float | None
     waits: bool
     """May take long (long poll); the peer is watched meanwhile."""
+    carries_mail: bool = False
+    """The body holds a message, and may be as large as one."""
     examples: dict[str, Any] = field(default_factory=dict)
 
 
@@ -156,6 +160,7 @@ class Routes:
         max_body_octets: int | None = None,
         deadline_s: float | None = None,
         waits: bool = False,
+        carries_mail: bool = False,
         examples: dict[str, Any] | None = None,
     ) -> Callable[[Handler], Handler]:
         """Declare the decorated handler as an endpoint; it stays callable by itself."""
@@ -186,6 +191,7 @@ class Routes:
                     max_body_octets,
                     deadline_s,
                     waits,
+                    carries_mail,
                     examples or {},
                 )
             )

@@ -335,21 +335,26 @@ class Connection:
         self, head: Head, answer: Answer, pieces: AsyncIterator[bytes], close: bool
     ) -> bool:
         """Send an answer as it is made; HTTP/1.0 knows no chunks, there the close is the end."""
-        chunked = head.minor == 1
-        await self._send(self._response_head(answer, None, close, chunked=chunked))
+        known = answer.length is not None
+        chunked = head.minor == 1 and not known
+        await self._send(self._response_head(answer, answer.length, close, chunked=chunked))
         complete = head.method == "HEAD"
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._watch, nursery.cancel_scope)
             if not complete:
-                await self._pieces(pieces, chunked)
-                complete = True
+                complete = await self._pieces(pieces, chunked, answer.length)
             nursery.cancel_scope.cancel()
-        return complete and chunked and not close
+        return complete and (chunked or known) and not close
 
-    async def _pieces(self, pieces: AsyncIterator[bytes], chunked: bool) -> None:
+    async def _pieces(
+        self, pieces: AsyncIterator[bytes], chunked: bool, length: int | None
+    ) -> bool:
+        """Send a body piece by piece.  Returns: whether it has the length that was announced."""
+        sent = 0
         try:
             async for piece in pieces:
                 if piece:
+                    sent += len(piece)
                     await self._send(wire.chunk(piece) if chunked else piece)
         finally:
             # A generator that is not run to its end must let go of what it holds.
@@ -359,6 +364,7 @@ class Connection:
                     await aclose()
         if chunked:
             await self._send(wire.LAST_CHUNK)
+        return length is None or sent == length
 
     async def _send(self, octets: bytes) -> None:
         self.deadline = NEVER  # The stream bounds a send by itself.

@@ -109,7 +109,18 @@ def problem_answer(problem: Problem, request_id: str) -> Answer:
     and 503.
     """
     column = problem.column
-    body = ProblemBody(
+    answer = _answer(column.http, problem_body(problem, request_id))
+    if column.http in (429, 503) or problem.retry_after is not None:
+        answer.fields.append(("retry-after", str(max(1, math.ceil(problem.retry_after or 1)))))
+    if column.http == 401:
+        answer.fields.append(("www-authenticate", 'Bearer realm="agentpost"'))
+    return answer
+
+
+def problem_body(problem: Problem, request_id: str) -> ProblemBody:
+    """A failure the table knows as the body that tells it."""
+    column = problem.column
+    return ProblemBody(
         type(problem).__name__,
         column.code,
         problem.message,
@@ -118,12 +129,6 @@ def problem_answer(problem: Problem, request_id: str) -> Answer:
         request_id,
         [FieldProblem(error.path, error.message) for error in problem.errors],
     )
-    answer = _answer(column.http, body)
-    if column.http in (429, 503) or problem.retry_after is not None:
-        answer.fields.append(("retry-after", str(max(1, math.ceil(problem.retry_after or 1)))))
-    if column.http == 401:
-        answer.fields.append(("www-authenticate", 'Bearer realm="agentpost"'))
-    return answer
 
 
 def method_answer(allowed: tuple[str, ...], request_id: str) -> Answer:

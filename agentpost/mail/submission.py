@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import trio
 
 from agentpost.auth.addresses import canonical
+from agentpost.config import TIER_NAMES, Config
 from agentpost.errors import (
     AddressSyntax,
     RecipientUnknown,
@@ -22,12 +23,14 @@ from agentpost.errors import (
 from agentpost.ids import MessageId, OrganizationId, new_id
 from agentpost.limits import MessageLimits
 from agentpost.mail.policy import check_submission
+from agentpost.mime.outgoing import strip_bcc
 from agentpost.mime.summary import MessageSummary, summarise
 from agentpost.model.actor import Actor, Scope
 from agentpost.model.envelope import Envelope, ForwardPath
 from agentpost.model.inbox import LocalAddress
 from agentpost.model.mailbox import Flag
 from agentpost.model.message import (
+    Address,
     Arrival,
     IdempotentRequest,
     Meter,
@@ -39,6 +42,7 @@ from agentpost.store.authentication import Authentication
 from agentpost.store.deposits import Deposit, DuplicateSubmission
 from agentpost.store.directory import Directory
 from agentpost.store.messages import Messages
+from agentpost.store.opening import Store
 
 _SCAN_INLINE_OCTETS = 256 * 1024
 """Larger messages are scanned in a thread, so that other connections do not wait for them."""
@@ -63,6 +67,8 @@ class Outgoing:
     metadata: dict[str, object] | None = None
     draft: MessageId | None = None
     idempotency: IdempotentRequest | None = None
+    bcc: tuple[Address, ...] = ()
+    """Who gets a blind copy: kept with the sender's own message, and nowhere in the octets."""
 
 
 class Submission:
@@ -133,6 +139,11 @@ class Submission:
             raise TooManyRecipients
         summary = await summarised(octets)
         fingerprint = _fingerprint(envelope, summary, octets)
+        if summary.bcc:
+            # Who has no Bcc in his copy cannot tell on others: those who live here get these octets.
+            outgoing = replace(outgoing, bcc=summary.bcc)
+            octets = strip_bcc(octets)
+            summary = await summarised(octets)
         deposit = await self._deposit(actor, sender, envelope, octets, summary, outgoing)
         deposit = replace(
             deposit,
@@ -146,7 +157,25 @@ class Submission:
             return await self._messages.submitted_before(
                 actor, where, summary.message_id, fingerprint
             )
-        return Receipt(placed[0].message, placed[0].thread)
+        return Receipt(placed[0].message, placed[0].thread, status=deposit.arrivals[0].state)
+
+    async def rehearse(
+        self, actor: Actor, address: str, envelope: Envelope, octets: bytes
+    ) -> tuple[tuple[str, bool], ...]:
+        """Refuse what ``send`` would refuse; each recipient, and whether it lives here.
+
+        Nothing is written, and the day's quota is not asked.  Raises: as ``send``.
+        """
+        check_submission(octets, frozenset({address}), self._settings.limits)
+        await self._sender(address)
+        if len(envelope.forward_paths) > self._settings.limits.max_recipients:
+            raise TooManyRecipients
+        return tuple(
+            [
+                (path.address, await self._recipient(path.address) is not None)
+                for path in envelope.forward_paths
+            ]
+        )
 
     async def _deposit(
         self,
@@ -165,19 +194,24 @@ class Submission:
                 local.setdefault(here.inbox, (here, path.address))
             deliveries.append(_delivery(path, here is not None))
         remote = any(not delivery.local for delivery in deliveries)
+        state = "queued" if remote else "delivered"
+        idempotency = outgoing.idempotency
+        if idempotency is not None:
+            idempotency = replace(idempotency, answer=state)
         first = Arrival(
             organization=sender.organization,
             inbox=sender.inbox,
             message=MessageId(new_id("msg")),
             direction="outbound",
             source=actor.source,
-            state="queued" if remote else "delivered",
+            state=state,
             role="sent",
             flags=Flag.SEEN,
             keywords=outgoing.keywords,
-            events=() if remote else ("message.sent", "message.delivered"),
+            events=_told_at_once(remote, bool(local)),
             jobs=("relay",) if remote else (),
             metadata=dict(outgoing.metadata or {}),
+            bcc=outgoing.bcc,
         )
         return Deposit(
             octets,
@@ -186,7 +220,7 @@ class Submission:
             deliveries=tuple(deliveries),
             relay=NewRelay(envelope.reverse_path, _options(envelope)) if remote else None,
             replaces=outgoing.draft,
-            idempotency=outgoing.idempotency,
+            idempotency=idempotency,
             meter=self._meter(sender.organization, actor.tier, len(deliveries)),
         )
 
@@ -215,6 +249,20 @@ class Submission:
         return None
 
 
+def make_submission(settings: Config, store: Store, limits: MessageLimits) -> Submission:
+    """The submission desk of a worker, as the operator wants it."""
+    return Submission(
+        store.messages,
+        store.directory,
+        store.authentication,
+        SubmissionSettings(
+            domains=frozenset({settings.shared_domain}),
+            mails_a_day={name: settings.tiers.named(name).mails_per_day for name in TIER_NAMES},
+            limits=limits,
+        ),
+    )
+
+
 def arrival(local: LocalAddress, delivered_to: str, source: str) -> Arrival:
     """A message's way into the INBOX of someone who lives here."""
     return Arrival(
@@ -235,6 +283,12 @@ async def summarised(octets: bytes) -> MessageSummary:
     if len(octets) <= _SCAN_INLINE_OCTETS:
         return summarise(octets)
     return await trio.to_thread.run_sync(summarise, octets)
+
+
+def _told_at_once(remote: bool, local: bool) -> tuple[str, ...]:
+    """The events of the sender that are true at the commit; the relay tells the others."""
+    sent = () if remote else ("message.sent",)
+    return (*sent, "message.delivered") if local else sent
 
 
 def _delivery(path: ForwardPath, local: bool) -> NewDelivery:

@@ -23,6 +23,7 @@ _SECRET = re.compile(
 _MBOX_LINE = re.compile(rb">?From (?![ \t]*:)[^\n]*\n")
 _MESSAGE_ID = re.compile(rb"^message-id[ \t]*:", re.MULTILINE | re.IGNORECASE)
 _DATE = re.compile(rb"^date[ \t]*:", re.MULTILINE | re.IGNORECASE)
+_DATE_FIELD = re.compile(rb"^date" + _FOLDED, re.MULTILINE | re.IGNORECASE)
 _BARE = re.compile(rb"\r(?!\n)|(?<!\r)\n")
 _LONE_CR = re.compile(rb"\r(?!\n)")
 
@@ -75,6 +76,15 @@ def add_missing(octets: bytes, *, message_id: str, date: datetime) -> bytes:
             raise ValueError("not a message identifier")
         missing += identifiers("Message-ID", (message_id,))
     return add_trace(octets, missing) if missing else octets
+
+
+def redated(octets: bytes, *, date: datetime) -> bytes:
+    """``octets`` with ``date`` as their only Date field: a draft is dated when it is sent.
+
+    Source: RFC 5322 section 3.6.1, which wants the moment at which the author was done.
+    """
+    at = _split(octets)
+    return date_field(date) + _DATE_FIELD.sub(b"", octets[:at]) + octets[at:]
 
 
 def date_field(date: datetime) -> bytes:

@@ -191,6 +191,8 @@ class Arrival:
     fingerprint: bytes | None = None
     metadata: dict[str, Any] = field(default_factory=dict)
     authentication: dict[str, Any] = field(default_factory=dict)
+    bcc: tuple[Address, ...] = ()
+    """Blind copies that are told to this inbox alone; the octets do not name them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,11 +245,15 @@ class Meter:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What a submission came to; ``duplicate`` when it repeats one that was accepted before."""
+    """What a submission came to; ``duplicate`` when it repeats one that was accepted before.
+
+    ``status`` is ``queued`` while the relay has something to do, else ``delivered``.
+    """
 
     message_id: MessageId
     thread_id: ThreadId
     duplicate: bool = False
+    status: str = "queued"
 
 
 @dataclass(frozen=True, slots=True)

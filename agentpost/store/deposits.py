@@ -338,20 +338,21 @@ def _shared(summary: MessageSummary) -> tuple[Any, ...]:
             "reply_to": _addresses(summary.reply_to),
         }
     )
-    recipients = _json(
-        {
-            "to": _addresses(summary.to),
-            "cc": _addresses(summary.cc),
-            "bcc": _addresses(summary.bcc),
-        }
+    return sender, _recipients(summary, summary.bcc), _json(summary.references)
+
+
+def _recipients(summary: MessageSummary, bcc: Sequence[Address]) -> str:
+    return _json(
+        {"to": _addresses(summary.to), "cc": _addresses(summary.cc), "bcc": _addresses(bcc)}
     )
-    return sender, recipients, _json(summary.references)
 
 
 def _message(
     arrival: Arrival, blob_id: str, summary: MessageSummary, shared: tuple[Any, ...]
 ) -> tuple[Any, ...]:
     sender, recipients, references = shared
+    if arrival.bcc:
+        recipients = _recipients(summary, arrival.bcc)
     date = arrival.date
     return (
         arrival.inbox,

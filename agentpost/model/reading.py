@@ -1,0 +1,38 @@
+"""What a reader is shown of a message's octets: its texts, its files, its header fields."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """An attachment as it is listed.
+
+    ``id`` is derived from the message's id and ``section``, its IMAP part number; ``size`` counts
+    decoded octets; ``content_id`` has no angle brackets.
+    """
+
+    id: str
+    section: str
+    filename: str | None
+    mime_type: str
+    size: int
+    inline: bool
+    content_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """The texts of a message, with and without what it quotes, and its files.
+
+    None where the message has no text, or no HTML.  ``html`` is as the sender wrote it and not
+    safe to show; ``extracted_html`` is.
+    """
+
+    text: str | None
+    html: str | None
+    extracted_text: str | None
+    extracted_html: str | None
+    files: tuple[File, ...]
+    headers: tuple[tuple[str, str], ...] = ()
