@@ -18,7 +18,7 @@ from agentpost.cli.settings import load_settings, org_option, settings_options
 from agentpost.clock import rfc3339
 
 if TYPE_CHECKING:
-    from agentpost.model.organization import Environment
+    from agentpost.model.organization import Environment, Kind
     from agentpost.store.opening import Store
 
 _KINDS = ("live", "dev", "test")
@@ -45,7 +45,7 @@ def environment_command() -> None:
 def create(
     name: str,
     slug: str | None,
-    kind: str,
+    kind: Kind,
     org: str | None,
     *,
     as_json: bool,
@@ -60,14 +60,11 @@ def create(
       agentpost environment create Staging --kind test
       agentpost environment create "Customer 17" --org acme --json
     """
-    from agentpost.store.environments import KINDS
-
-    wanted = next(each for each in KINDS if each == kind)
 
     async def work(store: Store) -> Environment:
         organization = await choose_organization(store, org)
         made, _ = await store.environments.create(
-            operator_of(organization), name, slug=slug, kind=wanted
+            operator_of(organization), name, slug=slug, kind=kind
         )
         return made
 

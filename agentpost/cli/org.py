@@ -14,7 +14,7 @@ from agentpost.cli.settings import load_settings, settings_options
 from agentpost.clock import rfc3339
 
 if TYPE_CHECKING:
-    from agentpost.model.organization import Organization
+    from agentpost.model.organization import Organization, Tier
     from agentpost.store.opening import Store
 
 
@@ -38,7 +38,7 @@ def org_command() -> None:
 def create(
     name: str,
     slug: str | None,
-    tier: str,
+    tier: Tier,
     *,
     as_json: bool,
     config_file: Path | None,
@@ -54,15 +54,13 @@ def create(
     """
     from agentpost.model.actor import system_actor
     from agentpost.store import checks
-    from agentpost.store.organizations import TIERS
 
     chosen = slug if slug is not None else checks.slug_of(name)
     if not chosen:
         raise click.UsageError("NAME holds no Latin letter or digit to make a slug of; add --slug.")
-    placed = next(each for each in TIERS if each == tier)
 
     async def work(store: Store) -> Organization:
-        made, _ = await store.organizations.create(system_actor("cli"), name, chosen, placed)
+        made, _ = await store.organizations.create(system_actor("cli"), name, chosen, tier)
         return made
 
     settings = load_settings(config_file, data_dir, assignments)

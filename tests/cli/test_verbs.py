@@ -77,7 +77,7 @@ def test_a_secret_is_shown_once_with_a_clear_line(run: Run) -> None:
 
 
 def test_tables_in_a_pipe_are_whole(run: Run) -> None:
-    run("org", "create", "A name that is rather long for the column of a table" * 1)
+    run("org", "create", "A name that is rather long for the column of a table")
     found = answer(run("org", "list", "--json"))[0]
     assert found["id"] in run("org", "list").stdout
     assert found["name"] in run("org", "list").stdout
@@ -91,7 +91,7 @@ def test_tables_in_a_pipe_are_whole(run: Run) -> None:
         (("org", "create", "x", "--slug", "No Slug"), 1, "slug"),
         (("key", "revoke", "ap_sk_live_secret"), 2, "key_..."),
         (("org", "create", "x", "--tier", "golden"), 2, "golden"),
-        (("inbox", "list", "--set", "domian=x"), 2, "did you mean domain?"),
+        (("inbox", "list", "--set", "blob_di=x"), 2, "did you mean blob_dir?"),
     ],
 )
 def test_what_goes_wrong_is_said_with_its_cure(
