@@ -20,6 +20,7 @@ from agentpost.limits import ImapLimits, MessageLimits, SubmissionLimits
 from agentpost.mail.appending import Appending
 from agentpost.mail.submission import Submission, SubmissionSettings
 from agentpost.model.actor import SCOPES, Actor, Scope, system_actor, widen
+from agentpost.model.inbox import Inbox
 from agentpost.model.mailbox import Flag
 from agentpost.model.organization import NewApiKey
 from agentpost.net import Peer
@@ -71,6 +72,12 @@ class World:
     globex: Tenant
     elsewhere: EnvironmentId
     """Acme's second environment."""
+    second: Inbox
+    """An inbox in it."""
+
+    async def put(self, tenant: Tenant) -> None:
+        """One more message in the tenant's INBOX."""
+        await _put(self.store, tenant.owner, tenant.where)
 
     async def key(self, *scopes: str, environment: EnvironmentId | None = None) -> NewApiKey:
         """A new key of Acme with these scopes, everywhere or in one environment."""
@@ -137,10 +144,13 @@ async def _tenant(store: Store, slug: str) -> Tenant:
     owner = Actor(organization.id, f"key_of_{slug}", widen(SCOPES), environment=environment.id)
     inbox, _ = await store.inboxes.create(owner, InboxRequest(slug))
     where = Scope(organization.id, environment.id, inbox.inbox.id)
+    return Tenant(owner, inbox, where, await _put(store, owner, where))
+
+
+async def _put(store: Store, owner: Actor, where: Scope) -> str:
     box = await store.mailboxes.find(owner, where, "INBOX")
     appending = Appending(store.messages, store.mailboxes, MessageLimits())
-    placed = await appending.append(owner, where, box, MESSAGE, _NO_FLAGS, (), None)
-    return Tenant(owner, inbox, where, placed.message)
+    return (await appending.append(owner, where, box, MESSAGE, _NO_FLAGS, (), None)).message
 
 
 @asynccontextmanager
@@ -149,6 +159,8 @@ async def open_world(database_url: str, blobs: Path) -> AsyncIterator[World]:
     async with open_store(database_url, blobs, SETTINGS, alone=True) as store:
         acme, globex = await _tenant(store, "acme"), await _tenant(store, "globex")
         second, _ = await store.environments.create(acme.owner, "Second")
+        there = replace(acme.owner, environment=second.id)
+        inbox, _ = await store.inboxes.create(there, InboxRequest("second"))
         bus = Bus()
         store.committed.listeners.append(bus.committed)
         appending = Appending(store.messages, store.mailboxes, MessageLimits())
@@ -159,4 +171,4 @@ async def open_world(database_url: str, blobs: Path) -> AsyncIterator[World]:
             store.authentication,
             SubmissionSettings(frozenset({"shared.test"}), {}),
         )
-        yield World(store, desk, submission, acme, globex, second.id)
+        yield World(store, desk, submission, acme, globex, second.id, inbox.inbox)
