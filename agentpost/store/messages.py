@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -13,6 +14,7 @@ from agentpost.model.mailbox import Flag, Placed
 from agentpost.model.message import (
     DeliveryState,
     InboxChanges,
+    Listed,
     Message,
     MessageChange,
     MessageContent,
@@ -20,15 +22,26 @@ from agentpost.model.message import (
     Receipt,
 )
 from agentpost.model.page import Page, PageRequest
-from agentpost.store import rows
+from agentpost.store import checks, rows
 from agentpost.store.blobs import DiskBlobs
 from agentpost.store.deposits import Committer, Deposit, DuplicateSubmission, ref_of
-from agentpost.store.narrowing import Narrowing, narrowed
+from agentpost.store.listing import Listing, listed
+from agentpost.store.narrowing import Narrowing, reach
 from agentpost.store.pool import Connection, Row
-from agentpost.store.store import Door, Place
+from agentpost.store.store import Door, Place, Where
 
 _SENT_COPY_WINDOW = timedelta(days=2)
 """How long after a submission a client's own copy in Sent counts as the same message."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredOctets:
+    """A message's octets: here, or in the file at ``location``."""
+
+    sha256: bytes
+    size: int
+    octets: bytes | None
+    location: str | None
 
 
 class Messages:
@@ -102,23 +115,58 @@ class Messages:
         )
 
     async def page(
-        self, actor: Actor, wanted: MessageFilter, page: PageRequest, where: Place | None = None
+        self, actor: Actor, wanted: MessageFilter, page: PageRequest, where: Where = None
     ) -> Page[Message]:
         """Messages that fit the filter, newest first unless asked otherwise.
 
-        Trash and Junk are left out unless included or named; drafts are listed as drafts.
+        What lies only in Trash or Junk is left out unless included or named; drafts are listed
+        as drafts.
         Raises: Forbidden when what is to be included needs a scope that is missing.
         """
+        found, position = await self._rows(actor, wanted, page, where, whole=True)
+        return Page(tuple(rows.message(row) for row in found), position)
+
+    async def listed(
+        self, actor: Actor, wanted: MessageFilter, page: PageRequest, where: Where = None
+    ) -> Page[Listed]:
+        """As ``page``, with what lists show and nothing else.  Raises: Forbidden."""
+        found, position = await self._rows(actor, wanted, page, where, whole=False)
+        return Page(tuple(listed(row) for row in found), position)
+
+    async def _rows(
+        self,
+        actor: Actor,
+        wanted: MessageFilter,
+        page: PageRequest,
+        where: Where,
+        *,
+        whole: bool,
+    ) -> tuple[list[Row], tuple[str, ...] | None]:
         _check_visibility(actor, wanted)
 
         async def read(connection: Connection, place: Scope) -> list[Row]:
-            query = narrowed(actor, place if where is not None else None, wanted, page)
-            return await connection.rows(_list_sql(query), *query.arguments)
+            listing = Listing(actor, None if where is None else place, wanted, page)
+            return await connection.rows(listing.sql(whole=whole), *listing.arguments)
 
         found = await self._door.read(actor, "messages:read", where, read)
-        messages = tuple(rows.message(row) for row in found[: page.limit])
-        more = len(found) > page.limit
-        return Page(messages, (messages[-1].id,) if more else None)
+        shown = found[: page.limit]
+        return shown, (shown[-1]["id"],) if len(found) > page.limit else None
+
+    async def some(self, actor: Actor, messages: Sequence[str]) -> dict[str, Message]:
+        """Those of the messages that exist for the actor, by id."""
+
+        async def read(connection: Connection, _: Scope) -> list[Row]:
+            query = Narrowing(len(messages), "ASC")
+            reach(query, actor, None, "m")
+            query.add("m.id = ANY ({0})", list(messages))
+            return await connection.rows(
+                f"SELECT {rows.MESSAGE_COLUMNS} FROM messages m, {rows.PLACEMENT}"
+                f" WHERE {query.condition}",
+                *query.arguments,
+            )
+
+        found = await self._door.read(actor, "messages:read", None, read)
+        return {row["id"]: rows.message(row) for row in found}
 
     async def get(self, actor: Actor, message: str, scope: str = "messages:read") -> Message:
         """One message by id.  Raises: NotFound."""
@@ -150,16 +198,37 @@ class Messages:
             octets = await self._blobs.get(row["location"])
         return MessageContent(stored, octets, row["parts"], row["sha256"])
 
+    async def octets(self, actor: Actor, message: str) -> StoredOctets:
+        """Where a message's octets are, and what they hash to.  Raises: NotFound."""
+
+        async def read(connection: Connection, _: Scope) -> Row | None:
+            return await connection.row(
+                "SELECT b.sha256, b.size, b.octets, b.location FROM messages m"
+                " JOIN blobs b ON b.id = m.blob_id WHERE m.id = $1",
+                message,
+            )
+
+        row = await self._door.read(actor, "messages:read", Place("message", message), read)
+        if row is None:
+            raise NotFound("There is no such message.")
+        return StoredOctets(*row)
+
     async def update(
-        self, actor: Actor, message: str, change: MessageChange, scope: str = "labels:write"
+        self,
+        actor: Actor,
+        message: str,
+        change: MessageChange,
+        scope: str = "labels:write",
+        if_match: frozenset[str] | None = None,
     ) -> Message:
         """Change labels, flags or folder in every mailbox that holds the message.
 
-        ``folder`` moves its placements there as one.  Raises: NotFound, MailboxNotFound.
+        ``folder`` moves its placements there as one.  The version of a message is its modseq.
+        Raises: NotFound, MailboxNotFound, PreconditionFailed.
         """
 
         async def write(connection: Connection, where: Scope) -> Message:
-            await connection.execute("SELECT 1 FROM inboxes WHERE id = $1 FOR UPDATE", where.inbox)
+            await _lock(connection, where, message, if_match)
             placed = await _placements(connection, message)
             for row in placed:
                 await _apply(connection, where, row, change)
@@ -176,14 +245,15 @@ class Messages:
         *,
         permanent: bool = False,
         scope: str = "messages:delete",
+        if_match: frozenset[str] | None = None,
     ) -> bool:
         """Move a message to Trash; from there, or when ``permanent``, remove it for ever.
 
-        Returns whether it is gone for ever.  Raises: NotFound.
+        Returns whether it is gone for ever.  Raises: NotFound, PreconditionFailed.
         """
 
         async def write(connection: Connection, where: Scope) -> bool:
-            await connection.execute("SELECT 1 FROM inboxes WHERE id = $1 FOR UPDATE", where.inbox)
+            await _lock(connection, where, message, if_match)
             placed = await _placements(connection, message)
             if permanent or all(row["role"] == "trash" for row in placed):
                 for row in placed:
@@ -203,7 +273,7 @@ class Messages:
         """Take a message out of Trash: back to INBOX, or to Sent when it was sent."""
 
         async def write(connection: Connection, where: Scope) -> Message:
-            await connection.execute("SELECT 1 FROM inboxes WHERE id = $1 FOR UPDATE", where.inbox)
+            await _lock(connection, where, message, None)
             stored = await _get(connection, message)
             trashed = [r for r in await _placements(connection, message) if r["role"] == "trash"]
             role = "sent" if stored.direction == "outbound" else "inbox"
@@ -241,12 +311,12 @@ class Messages:
         destroyed meanwhile is only destroyed.  Source: RFC 7162 section 3.1 gives the numbers.
         """
 
-        async def read(connection: Connection, where: Scope) -> tuple[int, list[Row]]:
-            # The counter first: what commits between the two statements is told next time.
-            modseq = await connection.value("SELECT modseq FROM inboxes WHERE id = $1", where.inbox)
-            return modseq, await connection.rows(_CHANGES, where.inbox, since, modseq, limit + 1)
+        async def read(connection: Connection, where: Scope) -> list[Row]:
+            return await connection.rows(_CHANGES, where.inbox, since, limit + 1)
 
-        modseq, found = await self._door.read(actor, "messages:read", Place("inbox", inbox), read)
+        found = await self._door.read(actor, "messages:read", Place("inbox", inbox), read)
+        modseq = found[0]["counter"]
+        found = [row for row in found if row["message_id"] is not None]
         more = len(found) > limit
         if more:
             # A modseq is told whole or not at all, or the next answer would miss its rest; the
@@ -267,22 +337,30 @@ class Messages:
 
 
 _CHANGES = """
-SELECT message_id, modseq, kind FROM (
-    SELECT p.message_id, max(p.modseq) AS modseq,
-        CASE WHEN m.created_modseq > $2 THEN 'created' ELSE 'updated' END AS kind
-    FROM mailboxes b
-    JOIN placements p ON p.mailbox_id = b.id AND p.modseq > $2 AND p.modseq <= $3
-    JOIN messages m ON m.id = p.message_id
-    WHERE b.inbox_id = $1 GROUP BY 1, m.created_modseq
-    UNION ALL
-    SELECT e.message_id, max(e.modseq), CASE WHEN bool_or(m.id IS NULL) THEN 'destroyed'
-        ELSE 'updated' END
-    FROM expunged e LEFT JOIN messages m ON m.id = e.message_id
-    WHERE e.inbox_id = $1 AND e.modseq > $2 AND e.modseq <= $3
-        AND NOT EXISTS (SELECT 1 FROM placements p WHERE p.message_id = e.message_id
-            AND p.modseq > $2)
-    GROUP BY 1
-) happened ORDER BY modseq FETCH FIRST ($4) ROWS WITH TIES
+SELECT i.modseq AS counter, h.* FROM inboxes i LEFT JOIN LATERAL (
+    SELECT * FROM (
+        SELECT p.message_id,
+            CASE WHEN m.created_modseq > $2 THEN m.created_modseq ELSE max(p.modseq) END AS modseq,
+            CASE WHEN m.created_modseq > $2 THEN 'created' ELSE 'updated' END AS kind
+        FROM mailboxes b
+        JOIN placements p ON p.mailbox_id = b.id AND p.modseq > $2
+        JOIN messages m ON m.id = p.message_id
+        WHERE b.inbox_id = $1 GROUP BY 1, m.created_modseq
+        UNION ALL
+        SELECT e.message_id, max(e.modseq), CASE WHEN bool_or(m.id IS NULL) THEN 'destroyed'
+            ELSE 'updated' END
+        FROM expunged e LEFT JOIN messages m ON m.id = e.message_id
+        WHERE e.inbox_id = $1 AND e.modseq > $2
+            AND NOT EXISTS (SELECT 1 FROM placements p WHERE p.message_id = e.message_id
+                AND p.modseq > $2)
+        GROUP BY 1
+    ) happened ORDER BY modseq FETCH FIRST ($3) ROWS WITH TIES
+) h ON true WHERE i.id = $1 ORDER BY h.modseq
+"""
+"""One statement, so that the counter and the rows are of one moment.
+
+A message stands where it was created, so that whoever reads page by page is told of its creation
+even when it was changed again meanwhile; that change is told once more where it belongs.
 """
 
 
@@ -294,11 +372,13 @@ def _check_visibility(actor: Actor, wanted: MessageFilter) -> None:
             raise Forbidden(f"Including {kind} needs the scope {scope}.")
 
 
-def _list_sql(query: Narrowing) -> str:
-    return (
-        f"SELECT {rows.MESSAGE_COLUMNS} FROM messages m, {rows.PLACEMENT}"
-        f" WHERE {query.condition} ORDER BY m.id {query.direction} LIMIT {query.limit}"
-    )
+async def _lock(
+    connection: Connection, where: Scope, message: str, if_match: frozenset[str] | None
+) -> None:
+    """Keep other changes of the inbox away.  Raises: NotFound, PreconditionFailed."""
+    await connection.execute("SELECT 1 FROM inboxes WHERE id = $1 FOR UPDATE", where.inbox)
+    if if_match is not None:
+        checks.match(if_match, (await _get(connection, message)).modseq)
 
 
 async def _get(connection: Connection, message: str) -> Message:
