@@ -296,6 +296,8 @@ class JobLimits:
     """Looking by itself, should a wake-up be lost."""
     gather_s: float = 0.005
     """From a wake-up to the look: what is committed together is claimed together."""
+    vain_s: float = 0.05
+    """Between a look that found nothing and the next one, however often it is woken."""
     lease_s: float = 60.0
     """A claimed job belongs to its worker so long; it is renewed while it runs."""
     max_attempts: int = 12
@@ -394,6 +396,8 @@ class IndexingLimits:
     """Between two looks at what other workers left behind."""
     run_s: float = 60.0
     """Of one run of the standing job."""
+    untidy_messages: int = 100
+    """Messages whose terms may stay unsorted once all are indexed: a few milliseconds a search."""
     max_grams: int = 20_000
     """Distinct trigrams of one message; what has more is noise, and searched in its text."""
 

@@ -15,7 +15,7 @@ import trio
 
 from agentpost.ids import InboxId, MessageId
 from agentpost.limits import IndexingLimits
-from agentpost.mime.grams import grams_of
+from agentpost.mime.grams import terms_of
 from agentpost.mime.matching import Texts, texts_of
 from agentpost.model.actor import system_actor
 from agentpost.model.job import Again, Job, Verdict
@@ -39,6 +39,7 @@ class IndexingWork:
         self._noted: set[InboxId] = set()
         self._something_noted = trio.Event()
         self._one_at_a_time = trio.Lock()
+        self._untidy = 0
 
     @property
     def deadline_s(self) -> float:
@@ -82,21 +83,29 @@ class IndexingWork:
                 self._actor, after, limits.batch_messages, limits.batch_octets, inboxes
             )
             if not batch:
+                await self._tidy()
                 return False
             await self._texts.write(
                 self._actor, [await self._indexed(message) for message in batch]
             )
+            self._untidy += len(batch)
             after = (batch[-1].inbox, batch[-1].message)
             if trio.current_time() >= until:
                 return True
             rest = limits.busy_rest if self._something_noted.is_set() else limits.rest
             await trio.sleep((trio.current_time() - began) * rest)
 
+    async def _tidy(self) -> None:
+        """Tidy the indexes when that is worth its cost."""
+        if self._untidy >= self._limits.untidy_messages:
+            self._untidy = 0
+            await self._texts.tidy(self._actor)
+
     async def _indexed(self, message: Unindexed) -> Indexed:
         octets = message.octets
         if octets is None:
             # Nothing can be found in what is lost.
-            return self._with_grams(message, _NOTHING)
+            return self._with_terms(message, _NOTHING)
         if len(octets) > self._limits.thread_octets:
             return await trio.to_thread.run_sync(self._read, message, octets)
         await trio.lowlevel.checkpoint()
@@ -108,15 +117,15 @@ class IndexingWork:
         except Exception:
             log.exception("the text of %s cannot be read", message.message)
             texts = _NOTHING
-        return self._with_grams(message, texts)
+        return self._with_terms(message, texts)
 
-    def _with_grams(self, message: Unindexed, texts: Texts) -> Indexed:
+    def _with_terms(self, message: Unindexed, texts: Texts) -> Indexed:
         most = self._limits.max_grams
         return Indexed(
             message.message,
             texts,
-            grams_of((texts.headers, texts.parts), header_salt(message.inbox), most),
-            grams_of((texts.body,), body_salt(message.inbox), most),
+            terms_of((texts.headers, texts.parts), header_salt(message.inbox), most),
+            terms_of((texts.body,), body_salt(message.inbox), most),
         )
 
 

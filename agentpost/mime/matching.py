@@ -30,6 +30,13 @@ from agentpost.model.search import Day, IdLeaf, Leaf, SentLeaf, TextField, TextL
 _LIMITS = IndexingLimits()
 _FIELDS = (b"from", b"to", b"cc", b"bcc", b"subject")
 _LINE_ENDS = re.compile(r"\r\n?")
+_SOLID = re.compile(r"[!-9;-~]+", re.ASCII)
+# Encoded words, transfer encodings, HTML, flowed lines that lose their space, and charsets that
+# spell letters in other ASCII; NUL, which is dropped.  In lower case.
+_DECODED = re.compile(
+    rb"=\?|quoted-printable|base64|uue|text/html|delsp|\0"
+    rb"|charset(?![ \t]*=[ \t]*\"?(?:us-ascii|utf-8|iso-8859-|windows-125))"
+)
 _MIME = MimeLimits()
 _UNBOUNDED = IndexingLimits(max_text_characters=1 << 40)
 _UNBOUNDED_MIME = MimeLimits(
@@ -152,6 +159,7 @@ class Content:
     def __init__(self, octets: bytes) -> None:
         self._octets = octets
         self._texts: Texts | None = None
+        self._plain: bytes | None = None
 
     def matches(self, leaf: Leaf) -> bool:
         """Whether the message is what ``leaf`` asks for.
@@ -160,11 +168,28 @@ class Content:
         """
         if isinstance(leaf, IdLeaf):
             raise ValueError("octets have no id")
+        if isinstance(leaf, TextLeaf) and self._surely_lacks(fold(leaf.text)):
+            return False
         if self._texts is None:
             self._texts = texts_of(self._octets, _UNBOUNDED, _UNBOUNDED_MIME)
         if isinstance(leaf, SentLeaf):
             return sent_fits(self._texts.sent_day, leaf)
         return _contains(self._texts, leaf)
+
+    def _surely_lacks(self, needle: str) -> bool:
+        """Whether a look at the octets as they are rules out that any text holds ``needle``.
+
+        In ASCII without encodings nothing is decoded into anything else; lines may be joined
+        where they were folded, and a colon be moved to its field name: a needle with white space or
+        a colon proves nothing.
+        """
+        if self._texts is not None or _SOLID.fullmatch(needle) is None:
+            return False
+        if self._plain is None:
+            octets = self._octets
+            lower = octets.lower() if octets.isascii() else b"=?"
+            self._plain = lower if _DECODED.search(lower) is None else b""
+        return bool(self._plain) and needle.encode("ascii") not in self._plain
 
 
 def sent_fits(day: date | None, leaf: SentLeaf) -> bool:

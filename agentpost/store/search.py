@@ -4,8 +4,9 @@ An answer is complete: what the index does not know as a whole is told apart as 
 caller to look at the octets (``agentpost.mime.matching``).
 
 How it is fast: hashed trigrams, salted with the inbox, propose candidates, which are then looked
-at in their text; migration 0006 says why the two are apart.  From, To, Cc, Bcc, Subject and the
-sent day stand in short rows of their own that are simply read through.
+at in their text; one that has what is asked for as a whole word needs no look.  Migration 0006
+says why hashes and texts are apart.  From, To, Cc, Bcc, Subject and the sent day stand in short
+rows of their own, ten thousand of which are read through in milliseconds.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from array import array
 from collections.abc import Sequence
 
 from agentpost.ids import MailboxId
-from agentpost.mime.grams import grams_of, many
+from agentpost.mime.grams import many, terms_of, word_of
 from agentpost.mime.matching import fold, header_prefix
 from agentpost.model.actor import Actor, Scope
 from agentpost.model.search import Day, IdLeaf, Leaf, Matches, SentLeaf, TextField, TextLeaf
@@ -106,7 +107,13 @@ def statement(leaf: Leaf, inbox: str, few: bool) -> tuple[str, list[object]]:
     octets = needle.encode("utf-8", "replace")
     column = _COLUMNS.get(leaf.field)
     if column is not None:
-        return _scan("message_fields", f"position($3 IN t.{column}) > 0", few, 4), [octets]
+        if few:
+            return _scan("message_fields", f"position($3 IN t.{column}) > 0", few, 4), [octets]
+        salt = header_salt(inbox)
+        return (
+            "SELECT search_field($1, $2, $3, $4, $5, $6)",
+            [leaf.field.value, octets, _grams((needle,), salt), [many(salt)]],
+        )
     if leaf.field is TextField.HEADER:
         return _header(leaf, needle, octets, inbox, few)
     return _text(leaf.field is TextField.TEXT, needle, octets, inbox, few)
@@ -115,19 +122,23 @@ def statement(leaf: Leaf, inbox: str, few: bool) -> tuple[str, list[object]]:
 def _text(
     with_header: bool, needle: str, octets: bytes, inbox: str, few: bool
 ) -> tuple[str, list[object]]:
-    body = _chosen(grams_of((needle,), body_salt(inbox), 1 << 31))
+    body, body_many = _grams((needle,), body_salt(inbox)), [many(body_salt(inbox))]
     if few or not body:
         condition = "position($3 IN t.body) > 0"
         if with_header:
             condition += " OR position($3 IN t.headers) > 0 OR position($3 IN t.parts) > 0"
         return _scan("message_texts", f"({condition})", few, 4), [octets]
-    salt = [many(body_salt(inbox))]
+    body_word = _word(needle, body_salt(inbox))
     if not with_header:
-        return "SELECT search_body($1, $2, $3, $4, $5)", [octets, body, salt]
-    header = _chosen(grams_of((needle,), header_salt(inbox), 1 << 31))
+        return (
+            "SELECT search_body($1, $2, $3, $4, $5, $6)",
+            [octets, body, body_many, body_word],
+        )
+    salt = header_salt(inbox)
+    header, header_word = _grams((needle,), salt), _word(needle, salt)
     return (
-        "SELECT search_text($1, $2, $3, $4, $5, $6, $7)",
-        [octets, header, body, [many(header_salt(inbox))], salt],
+        "SELECT search_text($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+        [octets, header, body, [many(salt)], body_many, header_word, body_word],
     )
 
 
@@ -137,7 +148,7 @@ def _header(
     prefix = header_prefix(leaf.name)
     line = f"{_literal(prefix)}[^\n]*{_literal(needle)}" if needle else None
     arguments: list[object] = [prefix.encode("utf-8", "replace"), octets, line]
-    grams = _chosen(grams_of((prefix, needle), header_salt(inbox), 1 << 31))
+    grams = _grams((prefix, needle), header_salt(inbox))
     if few or not grams:
         condition = (
             "CASE WHEN position($3 IN t.headers) > 0 AND position($4 IN t.headers) > 0"
@@ -171,8 +182,13 @@ def body_salt(inbox: str) -> str:
     return f"{inbox} body"
 
 
-def _chosen(grams: tuple[int, ...]) -> list[int]:
-    return list(grams[:_MOST_GRAMS])
+def _grams(folded: tuple[str, ...], salt: str) -> list[int]:
+    return list(terms_of(folded, salt, 1 << 31).grams[:_MOST_GRAMS])
+
+
+def _word(folded: str, salt: str) -> list[int] | None:
+    word = word_of(folded, salt)
+    return None if word is None else [word]
 
 
 def _literal(text: str) -> str:

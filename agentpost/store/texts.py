@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from agentpost.ids import InboxId, MessageId
+from agentpost.mime.grams import Terms
 from agentpost.mime.matching import Texts
 from agentpost.model.actor import Actor, Scope
 from agentpost.store.blobs import DiskBlobs
@@ -25,12 +26,12 @@ class Unindexed:
 
 @dataclass(frozen=True, slots=True)
 class Indexed:
-    """A message's texts and the hashes of their trigrams."""
+    """A message's texts and their terms: those of header and parts, those of the body."""
 
     message: MessageId
     texts: Texts
-    header_grams: tuple[int, ...]
-    body_grams: tuple[int, ...]
+    header: Terms
+    body: Terms
 
 
 class MessageTexts:
@@ -77,6 +78,18 @@ class MessageTexts:
 
         return await self._door.write(actor, None, None, write, single=True)
 
+    async def tidy(self, actor: Actor) -> None:
+        """Sort what was written lately into the indexes, so that searches need not read through it.
+
+        Writing leaves new terms in short unsorted lists, because sorting many at once costs an
+        eighth of sorting each.
+        """
+
+        async def write(connection: Connection, _: Scope) -> None:
+            await connection.value(_TIDY)
+
+        await self._door.write(actor, None, None, write, single=True)
+
     async def _with_octets(self, row: Row) -> Unindexed:
         octets: bytes | None = row["octets"]
         if octets is None:
@@ -99,13 +112,19 @@ SELECT w.id, w.inbox_id, b.octets, b.location FROM bounded w JOIN blobs b ON b.i
 WHERE w.before < $4 ORDER BY w.inbox_id, w.id
 """
 
-_WRITE = "SELECT index_messages({})".format(", ".join(f"${n + 1}" for n in range(15)))
+_PARAMETERS = 15
+_WRITE = "SELECT index_messages({})".format(", ".join(f"${n + 1}" for n in range(_PARAMETERS)))
+_TIDY = (
+    "SELECT sum(gin_clean_pending_list(i::regclass)) FROM unnest(ARRAY["
+    "'message_grams_header', 'message_grams_body', 'message_words_header',"
+    " 'message_words_body']) AS i"
+)
 
 
 def _columns(indexed: Sequence[Indexed]) -> list[list[Any]]:
     """The arguments of ``index_messages``, column by column."""
-    columns: list[list[Any]] = [[] for _ in range(15)]
-    for ordinal, one in enumerate(indexed, 1):
+    columns: list[list[Any]] = [[] for _ in range(_PARAMETERS)]
+    for one in indexed:
         texts = one.texts
         row: tuple[Any, ...] = (
             one.message,
@@ -115,11 +134,16 @@ def _columns(indexed: Sequence[Indexed]) -> list[list[Any]]:
             texts.body.encode(),
             texts.sent_day,
             *(text.encode() for text in texts.fields),
+            _literal(one.header.grams),
+            _literal(one.body.grams),
+            _literal(one.header.words),
+            _literal(one.body.words),
         )
-        for column, value in zip(columns, row, strict=False):
+        for column, value in zip(columns, row, strict=True):
             column.append(value)
-        columns[11] += [ordinal] * len(one.header_grams)
-        columns[12] += one.header_grams
-        columns[13] += [ordinal] * len(one.body_grams)
-        columns[14] += one.body_grams
     return columns
+
+
+def _literal(numbers: Sequence[int]) -> str:
+    """An array as PostgreSQL reads it: text is written faster here than the driver's form."""
+    return "{" + ",".join(map(str, numbers)) + "}"

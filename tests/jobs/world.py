@@ -16,8 +16,8 @@ from agentpost.model.message import Arrival, NewDelivery, NewRelay
 from agentpost.store.blobs import DiskBlobs
 from agentpost.store.deposits import Committer, Deposit, DepositLimits
 from agentpost.store.jobs import Jobs
-from agentpost.store.naming import make_special
 from agentpost.store.messages import Messages
+from agentpost.store.naming import make_special
 from agentpost.store.pool import Connection, Database, Row
 from agentpost.store.relays import Relays
 from agentpost.store.store import Door

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from agentpost.ids import MailboxId, MessageId
 from agentpost.jobs.indexing import IndexingWork
 from agentpost.limits import IndexingLimits
-from agentpost.mime.grams import grams_of, many
+from agentpost.mime.grams import many, terms_of, word_of
 from agentpost.mime.matching import Content, fold, texts_of
 from agentpost.model.actor import Actor, system_actor
 from agentpost.model.search import Day, IdLeaf, Leaf, SentLeaf, TextField, TextLeaf
@@ -259,11 +259,14 @@ async def test_the_trigram_index_is_used_under_row_level_security(world: World) 
 
 
 @given(st.text(max_size=40), st.text(max_size=12), st.text(max_size=40))
-def test_what_contains_a_text_has_its_grams(before: str, text: str, after: str) -> None:
-    whole = fold(before + text + after)
-    needle = fold(text)
+def test_what_contains_a_text_has_its_terms(before: str, text: str, after: str) -> None:
+    whole, needle = fold(before + text + after), fold(text)
+    terms = terms_of((whole,), "s", 1000)
     if needle in whole:
-        assert set(grams_of((needle,), "s", 1000)) <= set(grams_of((whole,), "s", 1000))
+        assert set(terms_of((needle,), "s", 1000).grams) <= set(terms.grams)
+    word = word_of(needle, "s")
+    if word is not None and word in terms.words:
+        assert needle in whole
 
 
 @given(st.text())
@@ -274,12 +277,39 @@ def test_folding_is_stable_and_storable(text: str) -> None:
     assert fold(folded) == folded
 
 
-def test_grams_are_salted_bounded_and_fit_the_column() -> None:
-    one, other = grams_of(("hello",), "a", 100), grams_of(("hello",), "b", 100)
-    assert set(one).isdisjoint(other)
-    assert grams_of(("abcdefgh",), "a", 3) == (many("a"),)
-    assert all(-(2**31) <= gram < 2**31 for gram in one)
-    assert grams_of(("ab c d",), "a", 100) == ()
+def test_terms_are_salted_bounded_and_fit_their_columns() -> None:
+    one, other = terms_of(("hello",), "a", 100), terms_of(("hello",), "b", 100)
+    assert set(one.grams).isdisjoint(other.grams)
+    assert set(one.words).isdisjoint(other.words)
+    assert word_of("hello", "a") == one.words[0]
+    assert word_of("two words", "a") is None
+    assert terms_of(("abcdefgh",), "a", 3).grams == (many("a"),)
+    assert terms_of(("abcdefgh",), "a", 3).words == ()
+    assert all(-(2**31) <= gram < 2**31 for gram in one.grams)
+    assert all(-(2**63) <= word < 2**63 for word in one.words)
+    assert terms_of(("a b c d",), "a", 100).grams == ()
+
+
+_PIECES = st.sampled_from(
+    [
+        b"Subject: ", b"a", b"b", b"ab", b"\r\n", b"\r\n ", b"\n", b" ", b"=?utf-8?q?a_b?=", b"\0",
+        b"Content-Type: text/plain; format=flowed; delsp=yes\r\n", b"Content-Type: text/html\r\n",
+        b"Content-Transfer-Encoding: quoted-printable\r\n", b"=61", b"&#97;", b"<b>", b"\xc3\xa4",
+        b"Content-Type: text/plain; charset=utf-7\r\n", b"+AGE-", b"\r\n\r\n", b"\t", b"\r",
+        b"Content-Type: message/rfc822\r\n", b"Content-Type: multipart/mixed; boundary=x\r\n",
+        b"\r\n--x\r\n", b"~{", b"Content-Type: text/plain; charset=hz-gb-2312\r\n",
+    ]
+)  # fmt: skip
+
+
+@given(st.lists(_PIECES, max_size=12), st.text("abA ", min_size=1, max_size=4))
+def test_the_quick_look_never_misses(pieces: list[bytes], text: str) -> None:
+    octets = b"".join(pieces)
+    for field in (TextField.TEXT, TextField.BODY, TextField.SUBJECT):
+        leaf = TextLeaf(field, text)
+        slow = Content(octets)
+        slow._texts = texts_of(octets)
+        assert Content(octets).matches(leaf) == slow.matches(leaf)
 
 
 @given(st.binary(max_size=300))

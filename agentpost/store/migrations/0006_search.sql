@@ -4,9 +4,9 @@
 -- Row level security and the index.  A policy is checked before any condition that could leak
 -- what it sees, and neither LIKE nor the operators of trigram and array indexes are leakproof; so
 -- on a table with a policy no such index is ever used (EXPLAIN as the server's own role shows it).
--- The trigrams are therefore kept apart, in a table without a policy that holds no text: only
--- hashes, salted with the inbox.  It proposes candidates; each is then looked at in its placement
--- and its text, which have their policies as everything else has.  The salt also keeps the
+-- Trigrams and words are therefore kept apart, in a table without a policy that holds no text: only
+-- hashes, salted with the inbox.  It proposes candidates; each is then looked at in its text, or at
+-- least in its placement, which have their policies as everything else has.  The salt also keeps the
 -- index's lists short: an inbox never reads through the mail of others.
 
 DROP TABLE message_texts; -- nothing was ever written to it
@@ -49,14 +49,23 @@ CREATE INDEX message_fields_by_inbox ON message_fields (inbox_id);
 CREATE TABLE message_grams (
     message_id       text COLLATE "C" PRIMARY KEY,
     header_grams     integer[] NOT NULL,
-    body_grams       integer[] NOT NULL
+    body_grams       integer[] NOT NULL,
+    header_words     bigint[] NOT NULL,
+    body_words       bigint[] NOT NULL
 ) WITH (toast_tuple_target = 128);
+-- The arrays are for the indexes alone and never read back: out of the rows with them.
 ALTER TABLE message_grams ALTER COLUMN header_grams SET STORAGE EXTERNAL;
 ALTER TABLE message_grams ALTER COLUMN body_grams SET STORAGE EXTERNAL;
+ALTER TABLE message_grams ALTER COLUMN header_words SET STORAGE EXTERNAL;
+ALTER TABLE message_grams ALTER COLUMN body_words SET STORAGE EXTERNAL;
 CREATE INDEX message_grams_header ON message_grams USING gin (header_grams)
-    WITH (gin_pending_list_limit = 1024);
+    WITH (gin_pending_list_limit = 4096);
 CREATE INDEX message_grams_body ON message_grams USING gin (body_grams)
-    WITH (gin_pending_list_limit = 1024);
+    WITH (gin_pending_list_limit = 4096);
+CREATE INDEX message_words_header ON message_grams USING gin (header_words)
+    WITH (gin_pending_list_limit = 4096);
+CREATE INDEX message_words_body ON message_grams USING gin (body_words)
+    WITH (gin_pending_list_limit = 4096);
 
 -- The policy of all tenants' tables.
 DO $$
@@ -95,8 +104,8 @@ CREATE FUNCTION index_messages(
     m_id text[], m_whole boolean[], m_headers bytea[], m_parts bytea[], m_body bytea[],
     m_sent_day date[], m_from bytea[], m_to bytea[], m_cc bytea[], m_bcc bytea[],
     m_subject bytea[],
-    -- *_message counts from 1
-    h_message integer[], h_gram integer[], b_message integer[], b_gram integer[]
+    -- array literals
+    h_grams text[], b_grams text[], h_words text[], b_words text[]
 ) RETURNS bigint
 LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
@@ -123,70 +132,105 @@ BEGIN
         FROM listed l
     )
     SELECT array_agg(l.ord) INTO v_open FROM listed l;
-    INSERT INTO message_grams (message_id, header_grams, body_grams)
-    SELECT m_id[g.ord], coalesce(h.grams, '{}'), coalesce(b.grams, '{}')
-    FROM unnest(v_open) AS g (ord)
-    LEFT JOIN (
-        SELECT u.message, array_agg(u.gram) AS grams
-        FROM unnest(h_message, h_gram) AS u (message, gram) GROUP BY 1
-    ) h ON h.message = g.ord
-    LEFT JOIN (
-        SELECT u.message, array_agg(u.gram) AS grams
-        FROM unnest(b_message, b_gram) AS u (message, gram) GROUP BY 1
-    ) b ON b.message = g.ord;
+    INSERT INTO message_grams (message_id, header_grams, body_grams, header_words, body_words)
+    SELECT m_id[o], h_grams[o]::integer[], b_grams[o]::integer[], h_words[o]::bigint[],
+        b_words[o]::bigint[]
+    FROM unnest(v_open) AS o;
     RETURN coalesce(cardinality(v_open), 0);
 END
 $$;
 
--- Uids as packed four-octet numbers, in order; hundred thousand cross in one value.
+-- Where the messages are in a mailbox: uids as packed four-octet numbers, in order, so that a
+-- hundred thousand cross in one value.
 --
--- The candidates of an inbox are few among all rows, which the planner cannot know: it must not
--- think of reading whole tables, so these functions leave it only the way over the indexes.
-
-CREATE FUNCTION search_text(
-    of_inbox text, in_mailbox bigint, needle bytea,
-    h_grams integer[], b_grams integer[], h_many integer[], b_many integer[]
-) RETURNS bytea
+-- How many ids there are decides the way, which the planner cannot know; so each way is a function
+-- that leaves it no other, and none of them may think of reading whole tables.
+CREATE FUNCTION place_few(of_inbox text, in_mailbox bigint, ids text[]) RETURNS bytea
 LANGUAGE plpgsql STABLE SET plan_cache_mode = force_generic_plan
     SET enable_hashjoin = off SET enable_mergejoin = off SET enable_seqscan = off AS $$
 BEGIN
     RETURN (
-        WITH candidates AS MATERIALIZED (
-            SELECT g.message_id FROM message_grams g
-            WHERE g.body_grams @> b_grams OR g.body_grams @> b_many
-                OR g.header_grams @> h_grams OR g.header_grams @> h_many
-        ), placed AS MATERIALIZED (
-            SELECT p.uid, p.message_id
-            FROM candidates c JOIN placements p ON p.message_id = c.message_id
-            WHERE p.mailbox_id = in_mailbox AND p.inbox_id = of_inbox
-        )
         SELECT string_agg(int4send(p.uid::integer), NULL ORDER BY p.uid)
-        FROM placed p JOIN message_texts t ON t.message_id = p.message_id
-        WHERE position(needle IN t.body) > 0 OR position(needle IN t.headers) > 0
-            OR position(needle IN t.parts) > 0
+        FROM unnest(ids) AS i (id) JOIN placements p ON p.message_id = i.id
+        WHERE p.mailbox_id = in_mailbox AND p.inbox_id = of_inbox
     );
 END
 $$;
 
-CREATE FUNCTION search_body(
-    of_inbox text, in_mailbox bigint, needle bytea, b_grams integer[], b_many integer[]
-) RETURNS bytea
+CREATE FUNCTION place_many(of_inbox text, in_mailbox bigint, ids text[]) RETURNS bytea
 LANGUAGE plpgsql STABLE SET plan_cache_mode = force_generic_plan
-    SET enable_hashjoin = off SET enable_mergejoin = off SET enable_seqscan = off AS $$
+    SET enable_nestloop = off SET enable_mergejoin = off SET enable_seqscan = off AS $$
 BEGIN
     RETURN (
-        WITH candidates AS MATERIALIZED (
-            SELECT g.message_id FROM message_grams g
-            WHERE g.body_grams @> b_grams OR g.body_grams @> b_many
-        ), placed AS MATERIALIZED (
-            SELECT p.uid, p.message_id
-            FROM candidates c JOIN placements p ON p.message_id = c.message_id
-            WHERE p.mailbox_id = in_mailbox AND p.inbox_id = of_inbox
-        )
         SELECT string_agg(int4send(p.uid::integer), NULL ORDER BY p.uid)
-        FROM placed p JOIN message_texts t ON t.message_id = p.message_id
-        WHERE position(needle IN t.body) > 0
+        FROM placements p JOIN unnest(ids) AS i (id) ON i.id = p.message_id
+        WHERE p.mailbox_id = in_mailbox AND p.inbox_id = of_inbox
     );
+END
+$$;
+
+CREATE FUNCTION place(of_inbox text, in_mailbox bigint, ids text[]) RETURNS bytea
+LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    IF coalesce(cardinality(ids), 0) = 0 THEN
+        RETURN NULL;
+    ELSIF cardinality(ids) <= 500 THEN
+        RETURN place_few(of_inbox, in_mailbox, ids);
+    ELSE
+        RETURN place_many(of_inbox, in_mailbox, ids);
+    END IF;
+END
+$$;
+
+-- A text that has what is asked for as a whole word needs no look; other candidates do.
+CREATE FUNCTION search_text(
+    of_inbox text, in_mailbox bigint, needle bytea,
+    h_grams integer[], b_grams integer[], h_many integer[], b_many integer[],
+    h_word bigint[], b_word bigint[]
+) RETURNS bytea
+LANGUAGE plpgsql STABLE SET plan_cache_mode = force_generic_plan
+    SET enable_nestloop = off SET enable_mergejoin = off SET enable_seqscan = off AS $$
+DECLARE
+    v_sure text[];
+    v_rest text[];
+BEGIN
+    IF b_word IS NOT NULL THEN
+        SELECT array_agg(g.message_id) INTO v_sure FROM message_grams g
+        WHERE g.body_words @> b_word OR g.header_words @> h_word;
+    END IF;
+    SELECT array_agg(g.message_id) INTO v_rest FROM message_grams g
+    WHERE (g.body_grams @> b_grams OR g.body_grams @> b_many
+            OR g.header_grams @> h_grams OR g.header_grams @> h_many)
+        AND NOT EXISTS (SELECT 1 FROM unnest(v_sure) AS s (id) WHERE s.id = g.message_id);
+    SELECT array_agg(r.id) INTO v_rest FROM unnest(v_rest) AS r (id)
+    WHERE (SELECT position(needle IN t.body) > 0 OR position(needle IN t.headers) > 0
+            OR position(needle IN t.parts) > 0
+        FROM message_texts t WHERE t.message_id = r.id);
+    RETURN place(of_inbox, in_mailbox, coalesce(v_sure, '{}') || coalesce(v_rest, '{}'));
+END
+$$;
+
+CREATE FUNCTION search_body(
+    of_inbox text, in_mailbox bigint, needle bytea, b_grams integer[], b_many integer[],
+    b_word bigint[]
+) RETURNS bytea
+LANGUAGE plpgsql STABLE SET plan_cache_mode = force_generic_plan
+    SET enable_nestloop = off SET enable_mergejoin = off SET enable_seqscan = off AS $$
+DECLARE
+    v_sure text[];
+    v_rest text[];
+BEGIN
+    IF b_word IS NOT NULL THEN
+        SELECT array_agg(g.message_id) INTO v_sure FROM message_grams g
+        WHERE g.body_words @> b_word;
+    END IF;
+    SELECT array_agg(g.message_id) INTO v_rest FROM message_grams g
+    WHERE (g.body_grams @> b_grams OR g.body_grams @> b_many)
+        AND NOT EXISTS (SELECT 1 FROM unnest(v_sure) AS s (id) WHERE s.id = g.message_id);
+    SELECT array_agg(r.id) INTO v_rest FROM unnest(v_rest) AS r (id)
+    WHERE (SELECT position(needle IN t.body) > 0
+        FROM message_texts t WHERE t.message_id = r.id);
+    RETURN place(of_inbox, in_mailbox, coalesce(v_sure, '{}') || coalesce(v_rest, '{}'));
 END
 $$;
 
@@ -195,23 +239,54 @@ CREATE FUNCTION search_header(
     h_grams integer[], h_many integer[]
 ) RETURNS bytea
 LANGUAGE plpgsql STABLE SET plan_cache_mode = force_generic_plan
-    SET enable_hashjoin = off SET enable_mergejoin = off SET enable_seqscan = off AS $$
+    SET enable_nestloop = off SET enable_mergejoin = off SET enable_seqscan = off AS $$
+DECLARE
+    v_ids text[];
 BEGIN
-    RETURN (
-        WITH candidates AS MATERIALIZED (
-            SELECT g.message_id FROM message_grams g
-            WHERE g.header_grams @> h_grams OR g.header_grams @> h_many
-        ), placed AS MATERIALIZED (
-            SELECT p.uid, p.message_id
-            FROM candidates c JOIN placements p ON p.message_id = c.message_id
-            WHERE p.mailbox_id = in_mailbox AND p.inbox_id = of_inbox
-        )
-        SELECT string_agg(int4send(p.uid::integer), NULL ORDER BY p.uid)
-        FROM placed p JOIN message_texts t ON t.message_id = p.message_id
-        -- The line is looked at only where the cheap conditions hold.
-        WHERE CASE WHEN position(name IN t.headers) > 0 AND position(needle IN t.headers) > 0
+    SELECT array_agg(g.message_id) INTO v_ids FROM message_grams g
+    WHERE g.header_grams @> h_grams OR g.header_grams @> h_many;
+    -- The line is looked at only where the cheap conditions hold.
+    SELECT array_agg(r.id) INTO v_ids FROM unnest(v_ids) AS r (id)
+    WHERE (SELECT CASE WHEN position(name IN t.headers) > 0 AND position(needle IN t.headers) > 0
             THEN line IS NULL OR convert_from(t.headers, 'UTF8') COLLATE "C" ~ line
             ELSE false END
-    );
+        FROM message_texts t WHERE t.message_id = r.id);
+    RETURN place(of_inbox, in_mailbox, v_ids);
+END
+$$;
+
+-- One of the fields kept apart.  When the trigrams leave few candidates those are looked at, and
+-- otherwise the rows of the inbox are read through.
+CREATE FUNCTION search_field(
+    of_inbox text, in_mailbox bigint, field text, needle bytea,
+    h_grams integer[], h_many integer[]
+) RETURNS bytea
+LANGUAGE plpgsql STABLE SET plan_cache_mode = force_generic_plan
+    SET enable_nestloop = off SET enable_mergejoin = off SET enable_seqscan = off AS $$
+DECLARE
+    v_ids text[];
+BEGIN
+    IF cardinality(h_grams) > 0 THEN
+        SELECT array_agg(g.message_id) INTO v_ids FROM (
+            SELECT c.message_id FROM message_grams c
+            WHERE c.header_grams @> h_grams OR c.header_grams @> h_many LIMIT 2001
+        ) g;
+    END IF;
+    IF cardinality(h_grams) = 0 OR cardinality(v_ids) > 2000 THEN
+        RETURN (
+            SELECT string_agg(int4send(p.uid::integer), NULL ORDER BY p.uid)
+            FROM placements p JOIN message_fields t ON t.message_id = p.message_id
+            WHERE p.mailbox_id = in_mailbox AND p.inbox_id = of_inbox AND t.inbox_id = of_inbox
+                AND position(needle IN CASE field WHEN 'from' THEN t.from_text
+                    WHEN 'to' THEN t.to_text WHEN 'cc' THEN t.cc_text WHEN 'bcc' THEN t.bcc_text
+                    ELSE t.subject_text END) > 0
+        );
+    END IF;
+    SELECT array_agg(r.id) INTO v_ids FROM unnest(v_ids) AS r (id)
+    WHERE (SELECT position(needle IN CASE field WHEN 'from' THEN t.from_text
+            WHEN 'to' THEN t.to_text WHEN 'cc' THEN t.cc_text WHEN 'bcc' THEN t.bcc_text
+            ELSE t.subject_text END) > 0
+        FROM message_fields t WHERE t.message_id = r.id);
+    RETURN place(of_inbox, in_mailbox, v_ids);
 END
 $$;
