@@ -79,7 +79,9 @@ class Drafts:
             raise PreconditionFailed
         return found
 
-    async def by_client_id(self, actor: Actor, where: Scope, client_id: str) -> DraftId | None:
+    async def by_client_id(
+        self, actor: Actor, where: Scope, client_id: str, scope: str = "drafts:read"
+    ) -> DraftId | None:
         """The draft that was made with this client_id in the environment, if there is one."""
 
         async def read(connection: Connection, _: Scope) -> str | None:
@@ -90,7 +92,7 @@ class Drafts:
             )
             return found
 
-        found = await self._door.read(actor, "drafts:read", where, read)
+        found = await self._door.read(actor, scope, where, read)
         return None if found is None else DraftId(found)
 
     async def discard(self, actor: Actor, draft: str, version: int | None = None) -> None:

@@ -46,3 +46,23 @@ class Idempotency:
         if row["request_hash"] != request_hash:
             raise IdempotencyKeyReuse
         return StoredAnswer(row["status"], row["body"])
+
+    async def repeated(self, actor: Actor, key: str, request_hash: bytes) -> StoredAnswer | None:
+        """The answer to this same request in whatever environment the actor covers.
+
+        For requests about what their first execution has made go away, and its place with it.
+        """
+
+        async def read(connection: Connection, where: Scope) -> Row | None:
+            return await connection.row(
+                "SELECT status, body FROM idempotency WHERE key = $2 AND request_hash = $3"
+                " AND environment_id IN (SELECT id FROM environments WHERE organization_id = $1)"
+                " AND ($4::text[] IS NULL OR environment_id = ANY ($4))",
+                where.organization,
+                key,
+                request_hash,
+                None if actor.environments is None else sorted(actor.environments),
+            )
+
+        row = await self._door.read(actor, None, None, read)
+        return None if row is None else StoredAnswer(row["status"], row["body"])

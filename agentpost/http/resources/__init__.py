@@ -8,6 +8,7 @@ from agentpost.http.resources import (
     changes,
     client_config,
     credentials,
+    drafts,
     environments,
     folders,
     inboxes,
@@ -30,4 +31,5 @@ RESOURCES: Final[tuple[Routes, ...]] = (
     changes.routes,
     threads.routes,
     labels.routes,
+    drafts.routes,
 )
