@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from agentpost import clock
-from agentpost.mime.grams import grams_of
+from agentpost.mime.grams import terms_of
 from agentpost.mime.matching import texts_of
 from agentpost.model.actor import system_actor
 from agentpost.model.mailbox import Flag, FlagChange, InternalDate
@@ -268,8 +268,8 @@ async def test_the_index_answers_as_the_octets_do(place: Place, client: Client) 
     for message in await texts.unindexed(system_actor(), None, 100, 1 << 20):
         assert message.octets is not None
         read = texts_of(message.octets)
-        header = grams_of((read.headers, read.parts), header_salt(message.inbox), 10_000)
-        body = grams_of((read.body,), body_salt(message.inbox), 10_000)
+        header = terms_of((read.headers, read.parts), header_salt(message.inbox), 10_000)
+        body = terms_of((read.body,), body_salt(message.inbox), 10_000)
         await texts.write(system_actor(), [Indexed(message.message, read, header, body)])
     assert not await texts.unindexed(system_actor(), None, 100, 1 << 20)
     for keys, expected in KEYS:

@@ -26,4 +26,4 @@ class _Finder:
         return importlib.util.spec_from_file_location(name, _STAND_INS[name])
 
 
-sys.meta_path.insert(0, _Finder)  # type: ignore[arg-type]
+sys.meta_path.insert(0, _Finder)
