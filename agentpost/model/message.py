@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from agentpost.ids import (
     DraftId,
@@ -71,6 +71,40 @@ class Message:
     folder: str | None
     modseq: ModSeq
     created_at: datetime
+
+
+class Listed(NamedTuple):
+    """One message as lists show it; addresses and metadata are JSON as it is stored.
+
+    ``keywords`` are those of all its mailboxes, perhaps twice; None when there are none.
+    """
+
+    id: MessageId
+    environment: EnvironmentId
+    inbox: InboxId
+    thread: ThreadId
+    direction: Direction
+    source: str
+    state: str
+    size: int
+    subject: str
+    from_: str | None
+    to: str
+    cc: str
+    bcc: str
+    reply_to: str
+    rfc_message_id: str | None
+    in_reply_to: str | None
+    preview: str
+    attachments: int
+    automated: bool
+    delivered_to: str | None
+    metadata: str
+    created_at: datetime
+    flags: int
+    keywords: list[str] | None
+    folder: str | None
+    modseq: int
 
 
 @dataclass(frozen=True, slots=True)

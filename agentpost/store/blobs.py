@@ -31,6 +31,10 @@ class DiskBlobs:
         """The octets at ``location``, at most the first ``most``.  Raises OSError when gone."""
         return await trio.to_thread.run_sync(self._read, location, most)
 
+    async def piece(self, location: str, start: int, length: int) -> bytes:
+        """At most ``length`` octets from ``start`` on.  Raises OSError when they are gone."""
+        return await trio.to_thread.run_sync(self._read_piece, location, start, length)
+
     async def remove(self, location: str) -> None:
         """Forget the octets at ``location``; nothing happens when they are gone already."""
         await trio.to_thread.run_sync(lambda: (self._root / location).unlink(missing_ok=True))
@@ -49,6 +53,11 @@ class DiskBlobs:
     def _read(self, location: str, most: int | None) -> bytes:
         with (self._root / location).open("rb") as file:
             return file.read() if most is None else file.read(most)
+
+    def _read_piece(self, location: str, start: int, length: int) -> bytes:
+        with (self._root / location).open("rb") as file:
+            file.seek(start)
+            return file.read(length)
 
     def _write(self, location: str, octets: bytes) -> None:
         path = self._root / location

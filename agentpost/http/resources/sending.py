@@ -1,0 +1,271 @@
+"""Sending: letters, answers and forwards (R71-R73; API.md, Messages)."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from agentpost.errors import (
+    AddressSyntax,
+    Conflict,
+    IdempotencyKeyReuse,
+    MessageUnacceptable,
+    QuotaExceeded,
+    RecipientUnknown,
+    SendingPaused,
+    TooLarge,
+    TooManyRecipients,
+    UnknownField,
+)
+from agentpost.http.desk import desk_of
+from agentpost.http.endpoint import Request, Response, Routes
+from agentpost.http.once import once
+from agentpost.http.resources.letters import (
+    LetterBody,
+    Recipients,
+    WordsBody,
+    addresses,
+    beside,
+    composition,
+    words,
+)
+from agentpost.ids import MessageId
+from agentpost.mail.composing import SCOPES, Answer, AnswerKind, Beside, Origin
+from agentpost.mime.compose import Composition
+from agentpost.model.inbox import LocalAddress
+from agentpost.model.message import IdempotentRequest
+from agentpost.store import checks
+
+routes = Routes("Messages")
+
+DryRun = Annotated[bool, Meta(description="Say what would happen, and do nothing")]
+SaveAsDraft = Annotated[bool, Meta(description="Keep it in Drafts instead; needs drafts:write")]
+Quote = Annotated[bool, Meta(description="Append the message that is answered, quoted")]
+
+REFUSALS: Final = (
+    UnknownField,
+    AddressSyntax,
+    RecipientUnknown,
+    TooManyRecipients,
+    MessageUnacceptable,
+    TooLarge,
+    SendingPaused,
+    QuotaExceeded,
+    IdempotencyKeyReuse,
+    Conflict,
+)
+
+
+class SendBody(LetterBody, frozen=True, forbid_unknown_fields=True):
+    """A message to send; at least one of to, cc and bcc is needed."""
+
+    dry_run: DryRun = False
+    save_as_draft: SaveAsDraft = False
+
+
+class ReplyBody(WordsBody, frozen=True, forbid_unknown_fields=True):
+    """An answer; to whom follows from the message, cc and bcc are added."""
+
+    subject: Annotated[str | None, Meta(description='"Re: ..." when left out')] = None
+    quote: Quote = True
+    dry_run: DryRun = False
+    save_as_draft: SaveAsDraft = False
+
+
+class ForwardBody(WordsBody, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A message to hand on, with a note above it."""
+
+    to: Recipients
+    subject: Annotated[str | None, Meta(description='"Fwd: ..." when left out')] = None
+    as_attachment: Annotated[bool, Meta(description="Attach it whole, as message/rfc822")] = False
+    dry_run: DryRun = False
+    save_as_draft: SaveAsDraft = False
+
+
+class RehearsedRecipientBody(msgspec.Struct, frozen=True):
+    """Someone who would be written to."""
+
+    email: str
+    local: Annotated[bool, Meta(description="Lives here: it would arrive at once")]
+
+
+class SentBody(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What became of a letter."""
+
+    id: Annotated[str | None, Meta(description="Of the message, or of the draft")]
+    thread_id: str | None
+    status: Annotated[str, Meta(description="queued, delivered, draft, or dry_run")]
+    size: Annotated[int | UnsetType, Meta(description="With dry_run: octets")] = UNSET
+    recipients: Annotated[
+        list[RehearsedRecipientBody] | UnsetType, Meta(description="With dry_run")
+    ] = UNSET
+
+
+_EXAMPLE: Final[dict[str, Any]] = {
+    "request": {
+        "to": [{"email": "ada@example.org", "name": "Ada"}],
+        "subject": "Your parcel",
+        "text_body": "It arrives on Monday.",
+    },
+    "response": {
+        "id": "msg_01JQ8X5K2M3N4P5R6S7T8V9W00",
+        "thread_id": "thr_01JQ8X5K2M3N4P5R6S7T8V9W00",
+        "status": "queued",
+    },
+}
+_SENDING: Final[dict[str, Any]] = {
+    "answer": SentBody,
+    "status": 202,
+    "raises": REFUSALS,
+    "idempotent": True,
+    "carries_mail": True,
+}
+
+
+@routes.post(
+    "/inboxes/{inbox}/messages",
+    scope="messages:send",
+    body=SendBody,
+    summary="Send a message",
+    examples=_EXAMPLE,
+    **_SENDING,
+)
+async def send_message(request: Request[SendBody, None]) -> Response:
+    """Sends a message from the inbox: filed in Sent, delivered to inboxes of this server at once,
+    queued for everyone else.  When the answer comes it is on disk.
+    """
+    return await _send(request)
+
+
+@routes.post(
+    "/inboxes/{inbox}/messages/send",
+    scope="messages:send",
+    body=SendBody,
+    summary="Send a message (other path)",
+    examples=_EXAMPLE,
+    **_SENDING,
+)
+async def send_message_alias(request: Request[SendBody, None]) -> Response:
+    """The same as ``POST /inboxes/{inbox}/messages``."""
+    return await _send(request)
+
+
+@routes.post(
+    "/messages/{message}/reply",
+    scope="messages:reply",
+    body=ReplyBody,
+    summary="Reply to the author",
+    **_SENDING,
+)
+async def reply_to_message(request: Request[ReplyBody, None]) -> Response:
+    """Answers the author of a message, in its thread."""
+    return await _answer(request, "reply")
+
+
+@routes.post(
+    "/messages/{message}/reply-all",
+    scope="messages:reply",
+    body=ReplyBody,
+    summary="Reply to everyone",
+    **_SENDING,
+)
+async def reply_to_all(request: Request[ReplyBody, None]) -> Response:
+    """Answers the author and all other recipients of a message, in its thread."""
+    return await _answer(request, "reply_all")
+
+
+@routes.post(
+    "/messages/{message}/forward",
+    scope="messages:send",
+    body=ForwardBody,
+    summary="Forward",
+    **_SENDING,
+)
+async def forward_message(request: Request[ForwardBody, None]) -> Response:
+    """Hands a message on, with its files and a note above it, or attached whole."""
+    return await _answer(request, "forward")
+
+
+async def _send(request: Request[SendBody, None]) -> Response:
+    desk, body = desk_of(request), request.body
+    local = await desk.store.directory.reach(
+        request.actor, "messages:send", request.params["inbox"]
+    )
+    letter = composition(body, local)
+    if body.dry_run:
+        return await _rehearsed(request, local, letter)
+
+    async def execute(idempotency: IdempotentRequest | None) -> Response:
+        extra = beside(body, idempotency)
+        if body.save_as_draft:
+            return await _saved(request, local, letter, extra, Origin())
+        receipt = await desk.composing.send(request.actor, local, letter, extra)
+        return _accepted(receipt.message_id, receipt.thread_id, receipt.status)
+
+    return await once(request, execute, 201 if body.save_as_draft else 202)
+
+
+async def _answer(request: Request[Any, None], kind: AnswerKind) -> Response:
+    desk, body, actor = desk_of(request), request.body, request.actor
+    message = checks.identifier(request.params["message"])
+    answer = Answer(
+        message,
+        kind,
+        words(body),
+        to=addresses("to", body.to) if kind == "forward" else (),
+        cc=addresses("cc", body.cc),
+        bcc=addresses("bcc", body.bcc),
+        reply_to=addresses("reply_to", body.reply_to),
+        subject=body.subject,
+        quote=kind == "forward" or body.quote,
+        as_attachment=kind == "forward" and body.as_attachment,
+    )
+
+    async def execute(idempotency: IdempotentRequest | None) -> Response:
+        local, letter = await desk.composing.answer(actor, answer)
+        if body.dry_run:
+            return await _rehearsed(request, local, letter)
+        extra = beside(body, idempotency)
+        if body.save_as_draft:
+            return await _saved(request, local, letter, extra, _origin(MessageId(message), kind))
+        receipt = await desk.composing.send(actor, local, letter, extra, SCOPES[kind])
+        await desk.composing.mark_answered(actor, message, kind)
+        return _accepted(receipt.message_id, receipt.thread_id, receipt.status)
+
+    if body.dry_run:
+        return await execute(None)
+    return await once(request, execute, 201 if body.save_as_draft else 202)
+
+
+def _origin(original: MessageId, kind: AnswerKind) -> Origin:
+    if kind == "forward":
+        return Origin(forward_of=original)
+    return Origin(in_reply_to=original, reply_all=kind == "reply_all")
+
+
+async def _saved(
+    request: Request[Any, None],
+    local: LocalAddress,
+    letter: Composition,
+    extra: Beside,
+    origin: Origin,
+) -> Response:
+    desk = desk_of(request)
+    name = await desk.composing.save(request.actor, local, letter, extra, origin)
+    draft = await desk.store.drafts.get(request.actor, name, "drafts:write")
+    return Response(SentBody(draft.id, draft.message.thread, "draft"), status=201)
+
+
+async def _rehearsed(
+    request: Request[Any, None], local: LocalAddress, letter: Composition
+) -> Response:
+    found = await desk_of(request).composing.rehearse(request.actor, local, letter)
+    recipients = [RehearsedRecipientBody(email, here) for email, here in found.recipients]
+    body = SentBody(None, None, "dry_run", size=found.size, recipients=recipients)
+    return Response(body, status=200)
+
+
+def _accepted(message: str, thread: str, status: str) -> Response:
+    return Response(SentBody(message, thread, status))

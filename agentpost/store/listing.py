@@ -1,0 +1,167 @@
+"""Lists of messages: which ones, in index order, and nothing read that is not shown.
+
+A page walks ``messages_by_inbox`` from its end and stops when it is full.  The comparison of
+(inbox, id) pairs binds the planner to that index: under ``inbox_id = $1`` alone it may walk all
+messages there are by their primary key, which is slow for a small inbox beside a large one.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from agentpost.ids import ulid
+from agentpost.model.actor import Actor, Scope
+from agentpost.model.message import Listed, MessageFilter
+from agentpost.model.page import PageRequest
+from agentpost.store import rows
+from agentpost.store.narrowing import Narrowing, pattern, reach
+from agentpost.store.pool import Row
+
+_SLACK = timedelta(hours=1)
+"""How far the moment in an id and that of its row may lie apart."""
+
+_LISTED = """
+    m.id, m.environment_id, m.inbox_id, m.thread_id, m.direction, m.source, m.state, m.size,
+    m.subject, m.sender -> 'from' -> 0, m.recipients -> 'to', m.recipients -> 'cc',
+    m.recipients -> 'bcc', m.sender -> 'reply_to', m.rfc_message_id, m.in_reply_to, m.preview,
+    m.attachments, m.automated, m.delivered_to, m.metadata, m.created_at, p.flags, p.keywords,
+    (SELECT b.name FROM mailboxes b WHERE b.id = p.first), p.modseq
+"""
+
+# Whether every mailbox that holds the message is hidden; ``{hides}`` tells it of one placement.
+_PLACED = """
+    LATERAL (
+        SELECT bit_or(q.flags) AS flags, max(q.modseq) AS modseq,
+            (array_agg(q.mailbox_id ORDER BY q.save_date, q.mailbox_id))[1] AS first,
+            string_to_array(string_agg(nullif(array_to_string(q.keywords, E'\\x01'), ''),
+                E'\\x01'), E'\\x01') AS keywords,
+            bool_and({hides}) AS hidden
+        FROM placements q WHERE q.message_id = m.id
+    ) p
+"""
+_HIDES_HERE = (
+    "q.mailbox_id = ANY (ARRAY(SELECT h.id FROM mailboxes h"
+    " WHERE h.inbox_id = {0} AND h.role = ANY ({1}::text[])))"
+)
+_HIDES_ANYWHERE = "coalesce((SELECT h.role FROM mailboxes h WHERE h.id = q.mailbox_id) = ANY ({0}::text[]), false)"
+
+
+class Listing:
+    """One page of messages as a statement."""
+
+    def __init__(
+        self, actor: Actor, place: Scope | None, wanted: MessageFilter, page: PageRequest
+    ) -> None:
+        self._query = query = Narrowing(page.limit + 1, "DESC" if page.descending else "ASC")
+        self._order = "m.id"
+        if place is not None and place.inbox is not None and wanted.thread is None:
+            self._order = "m.inbox_id {0}, m.id"
+            _span(query, place.inbox, wanted, page)
+        else:
+            reach(query, actor, place, "m")
+            if page.position is not None:
+                query.add("m.id " + ("<" if page.descending else ">") + " {0}", page.position[0])
+        _columns(query, wanted)
+        self._placed = _placement(query, place, wanted)
+
+    @property
+    def arguments(self) -> list[object]:
+        """What the statement's numbers stand for."""
+        return self._query.arguments
+
+    def sql(self, *, whole: bool) -> str:
+        """The statement; ``whole`` rows are ``rows.MESSAGE_COLUMNS``, the others ``Listed``."""
+        query = self._query
+        order = self._order.format(query.direction)
+        chosen = (
+            f"FROM messages m, {self._placed} WHERE {query.condition}"
+            f" ORDER BY {order} {query.direction} LIMIT {query.limit}"
+        )
+        if not whole:
+            return f"SELECT {_LISTED} {chosen}"
+        return (
+            f"SELECT {rows.MESSAGE_COLUMNS} FROM (SELECT m.id {chosen}) chosen"
+            f" JOIN messages m ON m.id = chosen.id, {rows.PLACEMENT} ORDER BY m.id {query.direction}"
+        )
+
+
+def listed(row: Row) -> Listed:
+    """A row of a list."""
+    return Listed(*row)
+
+
+def _span(query: Narrowing, inbox: str, wanted: MessageFilter, page: PageRequest) -> None:
+    """The part of the inbox's messages that the page may come from, by the pair of its index."""
+    low, high = _bounds(wanted.after, wanted.before)
+    if page.position is not None:
+        if page.descending:
+            high = min(high, page.position[0])
+        else:
+            low = max(low, page.position[0])
+    query.add(
+        "(m.inbox_id, m.id) > ({0}, {1}) AND (m.inbox_id, m.id) < ({0}, {2})", inbox, low, high
+    )
+
+
+def _bounds(after: datetime | None, before: datetime | None) -> tuple[str, str]:
+    """Ids between which all messages of a time lie: an id begins with its own moment."""
+    low = "msg_" if after is None else f"msg_{ulid(_milliseconds(after - _SLACK))[:10]}"
+    high = "msg_~" if before is None else f"msg_{ulid(_milliseconds(before + _SLACK))[:10]}~"
+    return low, high
+
+
+def _milliseconds(moment: datetime) -> int:
+    return min(max(int(moment.timestamp() * 1000), 0), 2**48 - 1)
+
+
+def _columns(query: Narrowing, wanted: MessageFilter) -> None:
+    if wanted.environments is not None:
+        query.add("m.environment_id = ANY ({0})", sorted(wanted.environments))
+    if wanted.direction is not None:
+        query.add("m.direction = {0}", wanted.direction)
+    if wanted.thread is not None:
+        query.add("m.thread_id = {0}", wanted.thread)
+    if wanted.has_attachments is not None:
+        query.add("(m.attachments > 0) = {0}", wanted.has_attachments)
+    if wanted.after is not None:
+        query.add("m.created_at > {0}", wanted.after)
+    if wanted.before is not None:
+        query.add("m.created_at < {0}", wanted.before)
+    if wanted.subject is not None:
+        query.add("m.subject ILIKE {0}", pattern(wanted.subject))
+    if wanted.from_ is not None:
+        query.add("(m.sender -> 'from')::text ILIKE {0}", pattern(wanted.from_))
+    if wanted.to is not None:
+        query.add("m.recipients::text ILIKE {0}", pattern(wanted.to))
+
+
+def _placement(query: Narrowing, place: Scope | None, wanted: MessageFilter) -> str:
+    """Conditions on where the message lies and how it is marked; the source of these columns."""
+    hides = "false"
+    if wanted.folder is not None:
+        query.add(
+            "EXISTS (SELECT 1 FROM placements f JOIN mailboxes g ON g.id = f.mailbox_id"
+            " WHERE f.message_id = m.id AND g.name = {0})",
+            wanted.folder,
+        )
+    else:
+        hidden = ["drafts"]
+        if "trash" not in wanted.include:
+            hidden.append("trash")
+        if "spam" not in wanted.include:
+            hidden.append("junk")
+        if place is not None and place.inbox is not None:
+            hides = query.spelled(_HIDES_HERE, place.inbox, hidden)
+        else:
+            hides = query.spelled(_HIDES_ANYWHERE, hidden)
+        query.add("p.hidden IS NOT TRUE")
+    if wanted.seen is not None:
+        query.add("(coalesce(p.flags, 0) & 1 <> 0) = {0}", wanted.seen)
+    if wanted.flagged is not None:
+        query.add("(coalesce(p.flags, 0) & 4 <> 0) = {0}", wanted.flagged)
+    keywords = "folded(coalesce(p.keywords, '{{}}'))"
+    if wanted.labels:
+        query.add(keywords + " @> folded({0}::text[])", list(wanted.labels))
+    if wanted.not_labels:
+        query.add("NOT " + keywords + " && folded({0}::text[])", list(wanted.not_labels))
+    return _PLACED.format(hides=hides)
