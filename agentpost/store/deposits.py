@@ -40,7 +40,7 @@ from agentpost.model.message import (
     NewRelay,
 )
 from agentpost.store.blobs import DiskBlobs
-from agentpost.store.pool import Connection, Database, Refused
+from agentpost.store.pool import Connection, Database, Duplicate, Refused
 
 _encode = msgspec.json.Encoder().encode
 
@@ -202,8 +202,7 @@ class Committer:
             placed = await self._store(batch)
         except Exception as error:
             if len(batch) == 1:
-                batch[0].error = _named(error)
-                batch[0].turn.set()
+                await self._settle(batch[0], error)
             else:
                 for entry in batch:
                     await self._write([entry])
@@ -217,6 +216,39 @@ class Committer:
                 metrics.MESSAGES.labels(arrival.direction, arrival.source).inc()
         for inbox in {a.inbox for entry in batch for a in entry.deposit.arrivals}:
             self._committed(inbox)
+
+    async def _settle(self, entry: _Waiting, error: Exception) -> None:
+        """Tell how a single deposit ended.
+
+        Its ids were made here: where they are taken, an earlier try has stored it and only the
+        answer to its COMMIT was lost.
+        """
+        placed: tuple[Placed, ...] = ()
+        if isinstance(error, Duplicate) and error.constraint in _OWN_IDS:
+            try:
+                placed = await self._stored_before(entry)
+            except Exception as lost:
+                error = lost
+        if placed:
+            entry.placed = placed
+            for inbox in {arrival.inbox for arrival in entry.deposit.arrivals}:
+                self._committed(inbox)
+        else:
+            entry.error = _named(error)
+        entry.turn.set()
+
+    async def _stored_before(self, entry: _Waiting) -> tuple[Placed, ...]:
+        """The placements of a deposit that is there already; empty when some are gone."""
+        arrivals = entry.deposit.arrivals
+        tenants = ",".join(sorted({arrival.organization for arrival in arrivals}))
+
+        async def operation(connection: Connection) -> list[Any]:
+            return await connection.rows(_STORED, [arrival.message for arrival in arrivals])
+
+        rows = {row[6]: row for row in await self._database.run(tenants, operation)}
+        if len(rows) != len(arrivals):
+            return ()
+        return tuple(_placed(arrival, rows[arrival.message]) for arrival in arrivals)
 
     async def _store(self, batch: list[_Waiting]) -> list[tuple[Placed, ...]]:
         columns = _columns(batch)
@@ -246,6 +278,14 @@ class Committer:
 
 _PARAMETERS = 71
 _DEPOSIT = "SELECT * FROM deposit({})".format(", ".join(f"${n + 1}" for n in range(_PARAMETERS)))
+
+_OWN_IDS = frozenset({"blobs_pkey", "messages_pkey"})
+_STORED = """
+SELECT 0, p.mailbox_id, b.uidvalidity, p.uid, p.modseq, m.thread_id, m.id
+FROM messages m JOIN placements p ON p.message_id = m.id JOIN mailboxes b ON b.id = p.mailbox_id
+WHERE m.id = ANY ($1::text[])
+"""
+"""The columns of ``deposit`` for messages that are there, and their ids."""
 
 
 def _columns(batch: Sequence[_Waiting]) -> list[list[Any]]:

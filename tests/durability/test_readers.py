@@ -17,7 +17,7 @@ import trio
 from agentpost.limits import MessageLimits
 from agentpost.mail.appending import Appending
 from agentpost.model.actor import SCOPES, Actor, Scope, system_actor, widen
-from agentpost.model.mailbox import Flag, Mailbox
+from agentpost.model.mailbox import Flag, FlagChange, Mailbox
 from agentpost.store.inboxes import InboxRequest
 from agentpost.store.opening import Store, open_store
 from agentpost.store.pool import Connection, Database
@@ -28,6 +28,7 @@ pytestmark = pytest.mark.slow
 
 _WRITERS = 6
 _MESSAGES_EACH = 40
+_SEEN = FlagChange("add", Flag.SEEN, ())
 _LOCK = "PERFORM 1 FROM inboxes i WHERE i.id = ANY (m_inbox) ORDER BY i.id FOR UPDATE;"
 _NUMBERED = "IF cardinality(t_mailbox) IS DISTINCT FROM n THEN"
 _COUNTED = (
@@ -120,6 +121,10 @@ class Desk:
                 self.actor, self.where, mailbox, octets, Flag(0), (), None
             )
             self.committed.append((placed.message, placed.uid))
+            # A message that changes before a reader looks is new to it all the same.
+            await store.mailboxes.store_flags(
+                self.actor, self.where, mailbox.id, [placed.uid], _SEEN
+            )
 
 
 @asynccontextmanager
