@@ -35,9 +35,10 @@ soak: $(STAMP)
 	AGENTPOST_TEST_PROFILE=soak $(PYTEST) --ignore tests/durability
 	AGENTPOST_TEST_PROFILE=soak $(BIN)/pytest -q tests/durability
 
-# The transcripts of conformance/ against our servers.
+# The transcripts of conformance/, then the journeys of real mail clients (installed as needed).
 conformance: $(STAMP)
 	$(PYTEST) -k "transcript or conformance"
+	$(BIN)/python -m conformance.clients
 
 coverage: $(STAMP)
 	$(PYTEST) --cov --cov-branch --cov-report=term

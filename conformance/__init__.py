@@ -1,0 +1,1 @@
+"""What others hold us to: transcripts of the protocols, and mail clients that people use."""
