@@ -49,7 +49,8 @@ async def _until_heard(session: Session) -> Line | Rejected | None:
     limits = session.desk.limits
     until = trio.current_time() + limits.idle_s
     while True:
-        patience = limits.idle_still_s if await _tell(session) else limits.idle_retry_s
+        told = await _tell(session)
+        patience = limits.idle_still_s if told else limits.idle_retry_s
         await session.flush()
         left = until - trio.current_time()
         if left <= 0:
@@ -61,7 +62,7 @@ async def _until_heard(session: Session) -> Line | Rejected | None:
         if not isinstance(heard, Roused):
             return heard
         session.check_welcome()
-        if heard is Roused.SILENCE and left > patience:
+        if told and heard is Roused.SILENCE and left > patience:
             # Keeps NAT bindings and impatient clients alive.
             session.say(response.untagged_ok("Still here."))
 
