@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import shutil
 import subprocess
 import sys
@@ -113,8 +114,11 @@ def _travel(client: Client, server: Server, directory: Path) -> Outcome:
 
 def _complaints(server: Server) -> list[str]:
     """What the server logged as its own faults: a client is never the cause of those."""
-    lines = (server.directory / "serve.log").read_text("utf-8", "replace").splitlines()
-    return [line for line in lines if '"level": "error"' in line or "Traceback" in line]
+    lines = (server.directory / "serve.log").read_bytes().split(b"\n")
+    records = [json.loads(line) for line in lines if line.startswith(b"{")]
+    bad = [json.dumps(each) for each in records if each["level"] in ("error", "critical")]
+    # Whatever is no record was written by an interpreter at its end.
+    return bad + [line.decode("utf-8", "replace") for line in lines if line[:1] not in b"{"]
 
 
 def _print(outcomes: list[Outcome], *, every_step: bool) -> None:

@@ -147,6 +147,11 @@ def _rest(place: Place, steps: Steps) -> None:
         )
         assert made["id"] in {each["id"] for each in json.loads(rest("inboxes"))["data"]}
         assert json.loads(rest(f"inboxes/{made['id']}"))["email"] == made["email"]
+    with steps("export the credentials"):
+        lines = rest("inboxes/credentials/export").decode().split("\n")
+        columns = "email,imap_host,imap_port,smtp_host,smtp_port,username,password"
+        assert lines[0].strip() == columns, lines[0]
+        assert any(line.startswith(place.inbox.address + ",") for line in lines)
     with steps("list and read the mail that IMAP shows"):
         listed = json.loads(rest(f"inboxes/{place.inbox.id}/messages?folder=INBOX"))["data"]
         with place.witness() as witness:
@@ -160,8 +165,3 @@ def _rest(place: Place, steps: Steps) -> None:
         rest(path, "-X", "POST", *as_json, "-d", json.dumps(body))
         with place.witness() as witness:
             assert "curl rest" in witness.subjects()
-    with steps("export the credentials"):
-        lines = rest("inboxes/credentials/export").decode().split("\n")
-        columns = "email,imap_host,imap_port,smtp_host,smtp_port,username,password"
-        assert lines[0].strip() == columns, lines[0]
-        assert any(line.startswith(place.inbox.address + ",") for line in lines)
