@@ -321,7 +321,7 @@ def _check_accept(head: Head, endpoint: Endpoint) -> None:
         return
     wanted = {part.partition(";")[0].strip(" \t").lower() for part in accept.split(",")}
     for media in endpoint.produces:
-        if media in wanted or media.partition("/")[0] + "/*" in wanted:
+        if media == "*/*" or media in wanted or media.partition("/")[0] + "/*" in wanted:
             return
     raise NotAcceptable(fix=f"Accept {' or '.join(endpoint.produces)}.")
 

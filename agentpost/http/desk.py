@@ -7,6 +7,7 @@ from typing import Any
 
 from agentpost.config import Address, Tiers
 from agentpost.http.endpoint import Request
+from agentpost.http.pages import PageMemory
 from agentpost.http.paging import Cursors
 from agentpost.http.services import Services
 from agentpost.limits import MessageLimits
@@ -35,6 +36,7 @@ class Desk(Services):
 
     store: Store
     cursors: Cursors
+    pages: PageMemory
     composing: Composing
     appending: Appending
     terms: Terms

@@ -12,6 +12,7 @@ from agentpost.events.bus import Bus
 from agentpost.http.app import make_api, make_asgi
 from agentpost.http.connection import AsgiGate
 from agentpost.http.desk import Desk, Terms
+from agentpost.http.pages import PageMemory
 from agentpost.http.paging import Cursors
 from agentpost.http.ratelimit import Governor
 from agentpost.http.resources import RESOURCES
@@ -39,12 +40,16 @@ async def make_server(
     submission = make_submission(settings, store, message)
     mail = settings.max_message_octets * 3 // 2 + _REST_OF_A_MAIL
     limits = HttpLimits(drain_s=settings.drain_deadline_s, max_mail_body_octets=mail)
+    # Another process that writes is heard a moment later than its client is answered.
+    pages = PageMemory(keeps=settings.workers == 1)
+    bus.on_wake(pages.forget)
     desk = Desk(
         authenticator=store.authentication,
         stopping=stopping,
         ready=partial(_ready, store),
         version=version(),
         store=store,
+        pages=pages,
         cursors=Cursors(await store.deployment.secret(CURSOR_SEAL)),
         composing=Composing(store.messages, store.directory, submission, message),
         appending=Appending(store.messages, store.mailboxes, message),

@@ -95,12 +95,14 @@ def slug_of(name: str) -> str:
     return _NOT_IN_SLUG.sub("-", lowered(name)).strip("-")[:63].rstrip("-")
 
 
-def labels(values: tuple[str, ...], limits: IdentityLimits) -> tuple[str, ...]:
+def labels(
+    values: tuple[str, ...], limits: IdentityLimits, path: str = "labels"
+) -> tuple[str, ...]:
     """Labels in lower case, each once.  Raises: UnknownField."""
     if len(values) > limits.max_labels:
-        raise refuse("labels", f"at most {limits.max_labels} labels are allowed")
+        raise refuse(path, f"at most {limits.max_labels} labels are allowed")
     checked = [
-        line(f"labels[{number}]", value.strip(), limits.max_label_characters).lower()
+        line(f"{path}[{number}]", value.strip(), limits.max_label_characters).lower()
         for number, value in enumerate(values)
     ]
     return tuple(dict.fromkeys(checked))

@@ -135,7 +135,9 @@ class Mailboxes:
 
         await self._door.write(actor, "messages:read", where, write)
 
-    async def find(self, actor: Actor, where: Scope, name: str) -> Mailbox:
+    async def find(
+        self, actor: Actor, where: Scope, name: str, scope: str = "messages:read"
+    ) -> Mailbox:
         """The selectable mailbox of that name.  Raises: MailboxNotFound."""
 
         async def read(connection: Connection, _: Scope) -> Row | None:
@@ -146,7 +148,7 @@ class Mailboxes:
                 name,
             )
 
-        row = await self._door.read(actor, "messages:read", where, read)
+        row = await self._door.read(actor, scope, where, read)
         if row is None:
             raise MailboxNotFound
         return _mailbox(row)

@@ -5,16 +5,21 @@ from typing import Final
 from agentpost.http.endpoint import Routes
 from agentpost.http.resources import (
     api_keys,
+    batches,
     changes,
     client_config,
+    contents,
     credentials,
     drafts,
     environments,
     folders,
+    importing,
     inboxes,
     labels,
     me,
+    messages,
     organization,
+    sending,
     threads,
 )
 
@@ -27,6 +32,11 @@ RESOURCES: Final[tuple[Routes, ...]] = (
     credentials.routes,
     client_config.routes,
     client_config.public,
+    messages.routes,
+    importing.routes,
+    batches.routes,
+    sending.routes,
+    contents.routes,
     folders.routes,
     changes.routes,
     threads.routes,
