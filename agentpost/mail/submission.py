@@ -23,7 +23,6 @@ from agentpost.errors import (
 from agentpost.ids import MessageId, OrganizationId, new_id
 from agentpost.limits import MessageLimits
 from agentpost.mail.policy import check_submission
-from agentpost.mime.outgoing import strip_bcc
 from agentpost.mime.summary import MessageSummary, summarise
 from agentpost.model.actor import Actor, Scope
 from agentpost.model.envelope import Envelope, ForwardPath
@@ -131,6 +130,9 @@ class Submission:
     ) -> Receipt:
         """Send ``octets`` from the inbox ``where``, whose address is ``address``.
 
+        They are kept as they came, a Bcc field that a client left in them too; the relay takes it
+        out of what goes to other servers, and what REST composes never has one.
+
         Raises: as ``submit``; ReplayedRequest when the idempotency key was used meanwhile.
         """
         check_submission(octets, frozenset({address}), self._settings.limits)
@@ -139,11 +141,6 @@ class Submission:
             raise TooManyRecipients
         summary = await summarised(octets)
         fingerprint = _fingerprint(envelope, summary, octets)
-        if summary.bcc:
-            # Who has no Bcc in his copy cannot tell on others: those who live here get these octets.
-            outgoing = replace(outgoing, bcc=summary.bcc)
-            octets = strip_bcc(octets)
-            summary = await summarised(octets)
         deposit = await self._deposit(actor, sender, envelope, octets, summary, outgoing)
         deposit = replace(
             deposit,
