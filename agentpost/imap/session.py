@@ -144,7 +144,7 @@ class Session:
         self._bad_commands = 0
         if not self.closing or command.tells_nothing:
             await self.tell_changes(
-                may_expunge=command.may_expunge(by_uid), told=done.told, quiet=command.tells_nothing
+                may_expunge=command.may_expunge(by_uid), quiet=command.tells_nothing
             )
         text = done.text or f"{name.decode('ascii')} completed."
         self.say(response.status_line(tag, "OK", text, done.code))
@@ -196,7 +196,7 @@ class Session:
     ) -> None:
         """Say what happened in the selected mailbox since the client last heard of it.
 
-        ``told`` are uids whose flags the command's own answer has told.
+        ``told`` are uids whose flags the command is about to tell as they are then.
         """
         state = self.state
         if quiet or not isinstance(state, Selected):

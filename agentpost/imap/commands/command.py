@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,14 +15,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """The tagged OK of a command: its response code and text, when they say something special.
-
-    ``told`` are uids whose present flags the command's own answer has told.
-    """
+    """The tagged OK of a command: its response code and text, when they say something special."""
 
     code: bytes | str | None = None
     text: str | None = None
-    told: Collection[int] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,7 +53,7 @@ async def run(session: Session, command: Fetch, tag: bytes, by_uid: bool) -> Don
     asked = frozenset(items.items)
     if asked in _ONLY_FLAGS and not named.ghosts:
         await say_flags(session, state, named, uid=by_uid or Plain.UID in asked)
-        return Done(told=named.uids)
+        return Done()
     seen = _NOT_SEEN
     if items.marks_seen and not state.read_only and state.actor.may("labels:write"):
         named, seen = await _mark_seen(session, state, named)
@@ -68,8 +68,8 @@ async def run(session: Session, command: Fetch, tag: bytes, by_uid: bool) -> Don
         await say_flags(session, state, changed, uid=by_uid)
         raise
     if missing and not by_uid:
-        return Done("EXPUNGEISSUED", "Some of the messages are gone.", told=seen)
-    return Done(told=seen)
+        return Done("EXPUNGEISSUED", "Some of the messages are gone.")
+    return Done()
 
 
 async def _mark_seen(

@@ -75,7 +75,7 @@ async def run(session: Session, command: Store, tag: bytes, by_uid: bool) -> Don
         session.say(lines)
     if named.ghosts and not by_uid:
         raise Gone("Some of these messages are gone.")
-    return Done(told=told)
+    return Done()
 
 
 async def _change(session: Session, state: Selected, named: Chosen, command: Store) -> set[int]:
