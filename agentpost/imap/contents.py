@@ -51,7 +51,8 @@ def leaf_of(key: SearchKey) -> Leaf:
             return IdLeaf(_id("msg", "M", value))
         case ThreadIdIs(value):
             return IdLeaf(_id("thr", "T", value), thread=True)
-    raise AssertionError(key)
+        case _:
+            raise AssertionError(key)
 
 
 def _id(prefix: str, letter: str, value: str) -> str:

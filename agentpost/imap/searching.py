@@ -157,7 +157,8 @@ class Search:
                 return masks.where(since.__le__ if younger else since.__gt__, snapshot.dates)
             case ModSeqAtLeast(modseq):
                 return masks.where(modseq.__le__, snapshot.modseqs)
-        raise AssertionError(key)
+            case _:
+                raise AssertionError(key)
 
     def _if(self, present: bool, mask: Mask) -> Mask:
         return mask if present else self._all & ~mask
