@@ -28,14 +28,18 @@ _LISTED = """
     (SELECT b.name FROM mailboxes b WHERE b.id = p.first), p.modseq
 """
 
-# Whether every mailbox that holds the message is hidden; ``{hides}`` tells it of one placement.
+# A message's placements as one.  Nearly every message has a single one, which is told without the
+# sorting and unnesting that several need.  ``hidden``: every mailbox that holds it is hidden, as
+# ``{hides}`` tells of one placement.
 _PLACED = """
     LATERAL (
-        SELECT bit_or(q.flags) AS flags, max(q.modseq) AS modseq,
-            (array_agg(q.mailbox_id ORDER BY q.save_date, q.mailbox_id))[1] AS first,
-            string_to_array(string_agg(nullif(array_to_string(q.keywords, E'\\x01'), ''),
-                E'\\x01'), E'\\x01') AS keywords,
-            bool_and({hides}) AS hidden
+        SELECT bit_or(q.flags) AS flags, max(q.modseq) AS modseq, bool_and({hides}) AS hidden,
+            CASE WHEN count(*) = 1 THEN min(q.mailbox_id) ELSE (
+                SELECT f.mailbox_id FROM placements f WHERE f.message_id = m.id
+                ORDER BY f.save_date, f.mailbox_id LIMIT 1) END AS first,
+            CASE WHEN count(*) = 1 THEN min(q.keywords) ELSE ARRAY(
+                SELECT k FROM placements r, unnest(r.keywords) AS k
+                WHERE r.message_id = m.id) END AS keywords
         FROM placements q WHERE q.message_id = m.id
     ) p
 """

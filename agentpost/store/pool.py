@@ -281,6 +281,8 @@ class Database:
                 "application_name": "agentpost",
                 "statement_timeout": str(math.ceil(self._limits.operation_s * 1000)),
                 "jit": "off",
+                # Planning a list anew for each page took longer than reading the page.
+                "plan_cache_mode": "force_generic_plan",
             },
         )
         return Connection(driver)
