@@ -34,18 +34,30 @@ class Contestant:
     http: tuple[int, str] | None = None
 
 
+_SERVICES = ("smtps", "submission", "imaps", "http", "metrics")
+
+
+def environment_of(directory: Path) -> dict[str, str]:
+    """The settings of a server of its own below ``directory``: free ports and a key."""
+    return {
+        **os.environ,
+        "AGENTPOST_DATA_DIR": str(directory / "data"),
+        "AGENTPOST_BOOTSTRAP_KEY": "ap_sk_live_" + secrets.token_hex(16),
+        "AGENTPOST_LOG_LEVEL": "warning",
+        "AGENTPOST_LOG_FORMAT": "json",
+        "AGENTPOST_WORKERS": "1",
+        **{f"AGENTPOST_{name.upper()}_BIND": f"127.0.0.1:{_free_port()}" for name in _SERVICES},
+    }
+
+
 @contextmanager
 def ours(directory: Path, accounts: int) -> Iterator[Contestant]:
     """AgentPost as ``agentpost serve`` starts it, with durable commits."""
-    key = "ap_sk_live_" + secrets.token_hex(16)
-    ports = {name: _free_port() for name in ("smtps", "submission", "imaps", "http", "metrics")}
-    environment = {
-        **os.environ,
-        "AGENTPOST_DATA_DIR": str(directory / "data"),
-        "AGENTPOST_BOOTSTRAP_KEY": key,
-        "AGENTPOST_LOG_LEVEL": "warning",
-        "AGENTPOST_WORKERS": "1",
-        **{f"AGENTPOST_{name.upper()}_BIND": f"127.0.0.1:{port}" for name, port in ports.items()},
+    environment = environment_of(directory)
+    key = environment["AGENTPOST_BOOTSTRAP_KEY"]
+    ports = {
+        name: int(environment[f"AGENTPOST_{name.upper()}_BIND"].rpartition(":")[2])
+        for name in _SERVICES
     }
     command = [sys.executable, "-m", "agentpost", "serve"]
     process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)

@@ -20,6 +20,7 @@ async def _ended_by_postgresql(database: Database) -> None:
         await connection.rows(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
             " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            " AND usename = current_user"  # Autovacuum is not ours to end.
         )
 
     await database.run("*", end_all_others)
