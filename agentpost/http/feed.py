@@ -1,13 +1,12 @@
 """Events as they happen, for WebSocket and event streams alike: pulled, never pushed.
 
-A feed knows one number, the ``seq`` of the last event it gave.  It asks for what is later, and
+A feed knows one number, the ``seq`` up to which it has looked.  It asks for what is later, and
 when there is nothing it waits to be woken; so nothing can overflow, be lost or come twice, and a
 client that reads slowly costs no memory.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, Protocol
 
@@ -16,7 +15,7 @@ import trio
 from agentpost.errors import Problem
 from agentpost.http.services import Authenticator
 from agentpost.model.actor import Actor
-from agentpost.model.event import Event
+from agentpost.model.event import Event, EventBatch
 
 BATCH: Final = 100
 LOOK_S: Final = 15.0
@@ -63,8 +62,8 @@ class Watch(Protocol):
 class EventSource(Protocol):
     """Where events come from; implemented by the floors below."""
 
-    async def since(self, actor: Actor, seq: int, wanted: Wanted, limit: int) -> Sequence[Event]:
-        """At most ``limit`` events later than ``seq``, in order of ``seq``."""
+    async def after(self, actor: Actor, seq: int, wanted: Wanted, limit: int) -> EventBatch:
+        """At most ``limit`` events later than ``seq`` in their order, and where to go on."""
         ...
 
     async def head(self, actor: Actor) -> int:
@@ -124,13 +123,13 @@ class Feed:
         Raises: Revoked.
         """
         actor = await self._credential.actor()
-        events = await self._source.since(actor, self.seq, self.wanted, BATCH)
+        batch = await self._source.after(actor, self.seq, self.wanted, BATCH)
         told = [
-            (event.seq, await self._source.envelope(actor, event, self.wanted)) for event in events
+            (event.seq, await self._source.envelope(actor, event, self.wanted))
+            for event in batch.events
         ]
-        if events:
-            self.seq = events[-1].seq
-        self.behind = len(events) >= BATCH
+        self.seq = batch.position
+        self.behind = len(told) >= BATCH
         return told
 
     async def next(self, watch: Watch) -> list[tuple[int, bytes]]:

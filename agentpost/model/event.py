@@ -7,6 +7,8 @@ from datetime import datetime
 from typing import Any
 
 from agentpost.ids import EnvironmentId, EventId, InboxId, ModSeq, OrganizationId
+from agentpost.model.message import Message
+from agentpost.model.reading import Reading
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,3 +24,26 @@ class Event:
     modseq: ModSeq | None
     data: dict[str, Any]
     created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class EventBatch:
+    """Events in their order, and how far the log was looked through for them."""
+
+    events: tuple[Event, ...]
+    position: int
+    """Nothing that is wanted lies between the last event and this ``seq``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What is told of the message that an event is about.
+
+    ``reading`` is None where texts are not to be told; ``local`` are recipients that live here.
+    """
+
+    message: Message
+    thread_subject: str
+    thread_messages: int
+    local: tuple[str, ...] = ()
+    reading: Reading | None = None

@@ -12,7 +12,8 @@ import msgspec
 
 from agentpost.ids import EnvironmentId, EventId, InboxId, ModSeq, OrganizationId
 from agentpost.model.actor import Actor, Scope
-from agentpost.model.event import Event
+from agentpost.model.event import Event, EventBatch, Told
+from agentpost.store import rows
 from agentpost.store.narrowing import Narrowing, reach
 from agentpost.store.pool import Connection, Row
 from agentpost.store.store import Door, Place
@@ -33,25 +34,75 @@ class Events:
         types: Sequence[str] | None = None,
         inboxes: Sequence[str] | None = None,
         environments: Sequence[str] | None = None,
+        labels: Sequence[str] = (),
     ) -> tuple[Event, ...]:
         """Settled events after ``seq`` that the actor may see, in their order."""
+        batch = await self.after(
+            actor,
+            seq,
+            limit,
+            types=types,
+            inboxes=inboxes,
+            environments=environments,
+            labels=labels,
+        )
+        return batch.events
 
-        async def read(connection: Connection, _: Scope) -> list[Row]:
+    async def after(
+        self,
+        actor: Actor,
+        seq: int,
+        limit: int,
+        *,
+        types: Sequence[str] | None = None,
+        inboxes: Sequence[str] | None = None,
+        environments: Sequence[str] | None = None,
+        labels: Sequence[str] = (),
+    ) -> EventBatch:
+        """As ``since``, and where to go on: what was looked through need not be again.
+
+        ``labels`` are what the message of an event must carry, all of them, in lower case.
+        """
+
+        async def read(connection: Connection, _: Scope) -> tuple[int, list[Row]]:
+            settled: int = await connection.value("SELECT settled_seq()")
             query = Narrowing(limit, "ASC")
             reach(query, actor, None, "e")
-            query.add("e.seq > {0} AND e.seq < settled_seq()", seq)
+            query.add("e.seq > {0} AND e.seq < {1}", seq, settled)
             if types is not None:
                 query.add("e.type = ANY ({0})", list(types))
             if inboxes:
                 query.add("e.inbox_id = ANY ({0})", list(inboxes))
             if environments:
                 query.add("e.environment_id = ANY ({0})", list(environments))
-            return await connection.rows(
+            if labels:
+                query.add(_LABELLED, list(labels))
+            return settled, await connection.rows(
                 f"SELECT e.* FROM events e WHERE {query.condition} ORDER BY e.seq LIMIT {limit}",
                 *query.arguments,
             )
 
-        return tuple(_event(row) for row in await self._door.read(actor, "events:read", None, read))
+        settled, found = await self._door.read(actor, "events:read", None, read)
+        events = tuple(_event(row) for row in found)
+        full = len(events) >= limit
+        return EventBatch(events, events[-1].seq if full else max(seq, settled - 1))
+
+    async def message(self, actor: Actor, event: Event) -> Told | None:
+        """The message that an event is about, with its thread; None when it is gone."""
+        message = event.data.get("message_id")
+        if not isinstance(message, str):
+            return None
+
+        async def read(connection: Connection, _: Scope) -> Row | None:
+            return await connection.row(_TOLD, message)
+
+        where = Scope(event.organization, event.environment, event.inbox)
+        row = await self._door.read(actor, "events:read", where, read)
+        if row is None:
+            return None
+        return Told(
+            rows.message(row), row["thread_subject"], row["thread_messages"], tuple(row["local"])
+        )
 
     async def head(self, actor: Actor) -> int:
         """The seq after which events are new now."""
@@ -75,6 +126,20 @@ class Events:
 
         row = await self._door.read(actor, "events:read", environment, read)
         return None if row is None else _event(row)
+
+
+_LABELLED = (
+    "ARRAY(SELECT lower(k) FROM placements p, unnest(p.keywords) AS k"
+    " WHERE p.message_id = e.data ->> 'message_id') @> {0}::text[]"
+)
+_TOLD = f"""
+SELECT {rows.MESSAGE_COLUMNS}, t.subject AS thread_subject,
+    (SELECT count(*) FROM messages n WHERE n.thread_id = m.thread_id AND n.state <> 'draft')
+        AS thread_messages,
+    ARRAY(SELECT d.recipient FROM deliveries d WHERE d.message_id = m.id AND d.local
+        ORDER BY d.recipient) AS local
+FROM messages m JOIN threads t ON t.id = m.thread_id, {rows.PLACEMENT} WHERE m.id = $1
+"""
 
 
 def _event(row: Row) -> Event:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -33,7 +33,7 @@ from agentpost.http.websocket import (
 from agentpost.ids import EnvironmentId, EventId, OrganizationId
 from agentpost.limits import HttpLimits
 from agentpost.model.actor import Actor
-from agentpost.model.event import Event
+from agentpost.model.event import Event, EventBatch
 
 ACTOR = Actor(OrganizationId("org_1"), "key_1", frozenset({"events:read"}))
 LIMITS = HttpLimits(max_subscriptions=3)
@@ -69,15 +69,17 @@ class Log:
         for ear in self.ears:
             ear.event.set()
 
-    async def since(self, actor: Actor, seq: int, wanted: Wanted, limit: int) -> Sequence[Event]:
+    async def after(self, actor: Actor, seq: int, wanted: Wanted, limit: int) -> EventBatch:
         await trio.lowlevel.checkpoint()
-        later = [e for e in self.events if e.seq > seq and e.type in wanted.types]
-        visible = []
-        for each in later:
-            if each.seq in self.hidden:
+        visible: list[Event] = []
+        position = seq
+        for each in self.events:
+            if each.seq in self.hidden or len(visible) == limit:
                 break
-            visible.append(each)
-        return visible[:limit]
+            position = max(position, each.seq)
+            if each.seq > seq and each.type in wanted.types:
+                visible.append(each)
+        return EventBatch(tuple(visible), position)
 
     async def head(self, actor: Actor) -> int:
         return max((e.seq for e in self.events), default=0)
