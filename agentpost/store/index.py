@@ -15,6 +15,8 @@ import sys
 from array import array
 from bisect import bisect_left
 from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -44,11 +46,26 @@ class IndexLimits:
 @dataclass(slots=True)
 class _Entry:
     inbox: InboxId
-    lock: trio.Lock
     snapshot: Snapshot | None = None
     fresh: bool = False
     wakes: int = 0
     """Wake-ups heard so far."""
+    begun: int = 0
+    """Looks into the database so far, the present one included."""
+    done: int = 0
+    """The number of the last look that ended well."""
+    turn: trio.Event | None = None
+    """Set when whoever works on the entry is done; then all who waited go on at once."""
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Work on the entry; ``turn`` is None before."""
+        self.turn = trio.Event()
+        try:
+            yield
+        finally:
+            self.turn.set()
+            self.turn = None
 
 
 class MailboxIndex:
@@ -84,16 +101,22 @@ class MailboxIndex:
         self._door.allow(actor, "messages:read", where)
         entry = self._entries.get(mailbox)
         if entry is None:
-            entry = _Entry(where.inbox, trio.Lock())
+            entry = _Entry(where.inbox)
             self._entries[mailbox] = entry
             self._by_inbox.setdefault(where.inbox, set()).add(mailbox)
         if entry.inbox != where.inbox:
             raise MailboxNotFound
-        if entry.snapshot is not None and entry.fresh and not (ask and self._ask):
+        ask = ask and self._ask
+        if entry.snapshot is not None and entry.fresh and not ask:
             self._entries.move_to_end(mailbox)
             return entry.snapshot
-        async with entry.lock:
-            if entry.snapshot is None or not entry.fresh or (ask and self._ask):
+        # A look that is under way may have begun before what the caller knows of.
+        wanted = entry.begun + 1
+        while entry.done < wanted and (ask or not entry.fresh):
+            if entry.turn is not None:
+                await entry.turn.wait()
+                continue
+            with entry.alone():
                 await self._refresh(actor, where, mailbox, entry)
         assert entry.snapshot is not None
         return entry.snapshot
@@ -115,9 +138,10 @@ class MailboxIndex:
                 return snapshot, range(0)
             if entry is None or entry.snapshot is not snapshot:
                 continue
-            async with entry.lock:
-                if entry.snapshot is not snapshot or self._entries.get(mailbox) is not entry:
-                    continue
+            if entry.turn is not None:
+                await entry.turn.wait()
+                continue
+            with entry.alone():
                 claimed = await self._claim(actor, where, mailbox)
                 past = max(claimed.stop, snapshot.recent_from)
                 entry.snapshot = replace(snapshot, recent_from=max(past, snapshot.uidnext))
@@ -142,7 +166,8 @@ class MailboxIndex:
         since = 0 if old is None else old.modseq
         # Not before the answer is here: who asks meanwhile would be given the old snapshot.
         entry.fresh = False
-        wakes = entry.wakes
+        entry.begun += 1
+        begun, wakes = entry.begun, entry.wakes
 
         async def load(connection: Connection, _: Scope) -> Row | None:
             return await connection.row("SELECT * FROM load_mailbox($1, $2)", mailbox, since)
@@ -154,10 +179,11 @@ class MailboxIndex:
         if old is not None and row["uidvalidity"] != old.uidvalidity:
             # Another mailbox under the same id, to whoever knew the old one: views find out.
             entry.snapshot = None
-            self._octets -= _octets(old)
+            if self._entries.get(mailbox) is entry:
+                self._octets -= _octets(old)
             await self._refresh(actor, where, mailbox, entry)
             return
-        entry.fresh = entry.wakes == wakes
+        entry.fresh, entry.done = entry.wakes == wakes, begun
         if old is not None and row["modseq"] == old.modseq:
             if row["recent_from"] != old.recent_from or row["uidnext"] != old.uidnext:
                 entry.snapshot = replace(
@@ -167,10 +193,10 @@ class MailboxIndex:
         loaded = _loaded(mailbox, row)
         new = loaded if old is None else _merged(old, loaded, row, self._limits.expunges)
         entry.snapshot = new
-        self._octets += _octets(new) - (0 if old is None else _octets(old))
-        if mailbox in self._entries:
+        if self._entries.get(mailbox) is entry:
+            self._octets += _octets(new) - (0 if old is None else _octets(old))
             self._entries.move_to_end(mailbox)
-        self._evict(mailbox)
+            self._evict(mailbox)
 
     def forget(self, mailbox: MailboxId) -> None:
         """Drop what is known of a mailbox that was deleted or renamed away."""
