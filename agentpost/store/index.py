@@ -57,6 +57,9 @@ class _Entry:
     turn: trio.Event | None = None
     """Set when whoever works on the entry is done; then all who waited go on at once."""
 
+    claiming: int = 0
+    """While a session claims \\Recent: the uidnext that it knew."""
+
     @contextmanager
     def alone(self) -> Iterator[None]:
         """Work on the entry; ``turn`` is None before."""
@@ -128,7 +131,7 @@ class MailboxIndex:
         \\Recent (RFC 3501 section 2.3.2).
 
         Nobody is woken: to others nothing has changed.  Sessions of this worker that want the same
-        wait for each other, and all but the first learn without asking the database.
+        at the same time leave it to the first and need not ask the database.
         Raises: MailboxNotFound.
         """
         while True:
@@ -138,11 +141,17 @@ class MailboxIndex:
                 return snapshot, range(0)
             if entry is None or entry.snapshot is not snapshot:
                 continue
+            if entry.claiming >= snapshot.uidnext:
+                return snapshot, range(0)  # They are another's as good as now.
             if entry.turn is not None:
                 await entry.turn.wait()
                 continue
             with entry.alone():
-                claimed = await self._claim(actor, where, mailbox)
+                entry.claiming = snapshot.uidnext
+                try:
+                    claimed = await self._claim(actor, where, mailbox)
+                finally:
+                    entry.claiming = 0
                 past = max(claimed.stop, snapshot.recent_from)
                 entry.snapshot = replace(snapshot, recent_from=max(past, snapshot.uidnext))
                 return entry.snapshot, claimed
