@@ -10,14 +10,14 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import msgspec
+
 from agentpost.errors import IdempotencyKeyReuse
 from agentpost.http.desk import desk_of
 from agentpost.http.endpoint import Request, Response
 from agentpost.model.message import IdempotentRequest
 from agentpost.store.deposits import ReplayedRequest
 from agentpost.store.idempotency import StoredAnswer
-
-Replay = Callable[[StoredAnswer], Awaitable[Response]]
 
 
 async def once(
@@ -47,4 +47,8 @@ async def once(
 
 
 def _replayed(answer: StoredAnswer) -> Response:
-    return Response(answer.body, answer.status, fields=(("idempotent-replayed", "true"),))
+    told: dict[str, str] = msgspec.json.decode(answer.body)
+    if told["status"] == "draft":
+        # The row names the message that a draft is; a new draft is named after it.
+        told["id"] = "drf_" + told["id"][4:]
+    return Response(told, answer.status, fields=(("idempotent-replayed", "true"),))
