@@ -79,6 +79,8 @@ class _Worker:
         self._tls = ServerTls(_certificate(settings)[0], _certificate(settings)[1])
         self._bus = Bus()
         self._budget = ByteBudget(max(_BUDGET_OCTETS, 4 * settings.max_message_octets))
+        self._alone = settings.workers == 1 and _embedded(settings)
+        """No other process writes mail to the database: our own wake-ups tell everything."""
         self._messages = MessageLimits(max_octets=settings.max_message_octets)
 
     async def run(self) -> None:
@@ -88,7 +90,7 @@ class _Worker:
             self._settings.database_url,
             self._settings.blobs,
             store_settings(self._settings),
-            alone=self._settings.workers == 1 and _embedded(self._settings),
+            alone=self._alone,
         ) as store:
             store.committed.listeners.append(self._bus.committed)
             self._bus.on_wake(partial(_heard, store))
@@ -97,7 +99,8 @@ class _Worker:
                 background.start_soon(self._obey)
                 background.start_soon(store.database.watch, CHANNEL, self._bus.heard)
                 background.start_soon(self._notify, store)
-                background.start_soon(self._look_again)
+                if not self._alone:
+                    background.start_soon(self._look_again)
                 background.start_soon(_flush_last_used, store)
                 await self._serve(store, runner)
                 background.cancel_scope.cancel()
