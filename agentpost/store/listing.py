@@ -7,7 +7,7 @@ messages there are by their primary key, which is slow for a small inbox beside 
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from agentpost.ids import ulid
 from agentpost.model.actor import Actor, Scope
@@ -17,7 +17,7 @@ from agentpost.store import rows
 from agentpost.store.narrowing import Narrowing, pattern, reach
 from agentpost.store.pool import Row
 
-_SLACK = timedelta(hours=1)
+_SLACK_MS = 3600 * 1000
 """How far the moment in an id and that of its row may lie apart."""
 
 _LISTED = """
@@ -109,13 +109,15 @@ def _span(query: Narrowing, inbox: str, wanted: MessageFilter, page: PageRequest
 
 def _bounds(after: datetime | None, before: datetime | None) -> tuple[str, str]:
     """Ids between which all messages of a time lie: an id begins with its own moment."""
-    low = "msg_" if after is None else f"msg_{ulid(_milliseconds(after - _SLACK))[:10]}"
-    high = "msg_~" if before is None else f"msg_{ulid(_milliseconds(before + _SLACK))[:10]}~"
+    low = "msg_" if after is None else f"msg_{_time_of_id(after, -_SLACK_MS)}"
+    high = "msg_~" if before is None else f"msg_{_time_of_id(before, _SLACK_MS)}~"
     return low, high
 
 
-def _milliseconds(moment: datetime) -> int:
-    return min(max(int(moment.timestamp() * 1000), 0), 2**48 - 1)
+def _time_of_id(moment: datetime, more_ms: int) -> str:
+    """How ids of this moment begin, after their prefix."""
+    milliseconds = int(moment.timestamp() * 1000) + more_ms
+    return ulid(min(max(milliseconds, 0), 2**48 - 1))[:10]
 
 
 def _columns(query: Narrowing, wanted: MessageFilter) -> None:

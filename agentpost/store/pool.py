@@ -26,7 +26,7 @@ from typing import Any, TypeVar
 import asyncpg
 import trio
 
-from agentpost.errors import Overloaded
+from agentpost.errors import InvalidRequest, Overloaded
 
 if sys.platform == "win32":  # uvloop is not made for Windows
     from asyncio import new_event_loop
@@ -143,8 +143,8 @@ class Database:
         ``tenants`` is what row level security shows (organization ids, comma separated, or
         ``*``).  With ``atomic`` the whole operation is one transaction; without it each of its
         statements is its own, which is what a single statement wants.
-        Raises: Duplicate, Refused, Overloaded (connection lost or deadline passed), and what the
-        operation itself raises.
+        Raises: Duplicate, Refused, Overloaded (connection lost or deadline passed), InvalidRequest
+        (an argument is out of range), and what the operation itself raises.
         """
         return await self._cross(self._operate(tenants, operation, atomic))
 
@@ -221,6 +221,10 @@ class Database:
         except (asyncpg.OperatorInterventionError, asyncpg.InsufficientResourcesError) as error:
             log.warning("database: %s", error)
             raise Overloaded("The database is restarting or out of resources.") from error
+        except asyncpg.DataError as error:
+            if isinstance(error.__cause__, OverflowError):
+                raise InvalidRequest("A number or a date is beyond what can be stored.") from error
+            raise
         except asyncpg.UniqueViolationError as error:
             raise Duplicate(error.constraint_name or "") from error
         except asyncpg.RaiseError as error:
