@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import dataclasses
+import importlib
 import re
 import subprocess
 import sys
@@ -17,6 +18,8 @@ import pytest
 import agentpost.limits
 from agentpost import config
 from agentpost.errors import TABLE, Problem
+from agentpost.http.endpoint import Routes
+from agentpost.http.resources import RESOURCES
 from tests.house.documentation import configuration_rows, made, present
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -64,6 +67,17 @@ def test_every_module_says_what_it_knows() -> None:
         if path.read_text("utf-8").strip() and not ast.get_docstring(tree_of(path))
     ]
     assert not silent
+
+
+def test_every_resource_is_served_and_tested() -> None:
+    served = {id(routes) for routes in RESOURCES}
+    for path in sorted((SOURCE / "http" / "resources").glob("[a-z]*.py")):
+        module = importlib.import_module(f"agentpost.http.resources.{path.stem}")
+        own = [each for each in vars(module).values() if isinstance(each, Routes)]
+        if path.stem != "meta":  # It describes the others, and is served with them.
+            assert {id(routes) for routes in own} <= served, path
+        if own and path.stem != "meta":
+            assert (ROOT / "tests" / "http" / "resources" / f"test_{path.stem}.py").is_file(), path
 
 
 def test_authorization_is_required_in_one_place() -> None:
