@@ -9,8 +9,11 @@ a stranger's address one of ours.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Final
 
+_REMEMBERED: Final = 4096
+"""Addresses whose reading is remembered: each is asked about several times a message."""
 _FOLD: Final = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}
 _ATOMS: Final = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]+"
 _NEEDLESS_QUOTES: Final = re.compile(rf'"({_ATOMS})"(@[^@]*)', re.ASCII)
@@ -22,6 +25,7 @@ def lowered(text: str) -> str:
     return text.translate(_FOLD)
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def canonical(address: str) -> str:
     """``address`` in lower-case ASCII, without needless quotes; its tag stays.  Never fails."""
     quoted = _NEEDLESS_QUOTES.fullmatch(address)
@@ -30,6 +34,7 @@ def canonical(address: str) -> str:
     return lowered(address)
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def split_tag(address: str) -> tuple[str, str | None]:
     """The canonical address without its tag, and the tag: ``user+tag@domain``.
 

@@ -13,7 +13,7 @@ from agentpost.mail.submission import summarised
 from agentpost.model.actor import Actor, Scope
 from agentpost.model.mailbox import Flag, FlagChange, InternalDate, Mailbox, Placed
 from agentpost.model.message import Arrival
-from agentpost.store.deposits import Deposit
+from agentpost.store.depositing import Deposit
 from agentpost.store.mailboxes import Mailboxes
 from agentpost.store.messages import Messages
 

@@ -36,7 +36,7 @@ from agentpost.model.message import (
     NewDraft,
     Receipt,
 )
-from agentpost.store.deposits import Deposit
+from agentpost.store.depositing import Deposit
 from agentpost.store.directory import Directory
 from agentpost.store.messages import Messages
 

@@ -6,7 +6,7 @@ from agentpost.ids import InboxId
 from agentpost.mail.submission import arrival, summarised
 from agentpost.model.actor import system_actor
 from agentpost.model.mailbox import Placed
-from agentpost.store.deposits import Deposit
+from agentpost.store.depositing import Deposit
 from agentpost.store.directory import Directory
 from agentpost.store.messages import Messages
 

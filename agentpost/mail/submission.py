@@ -38,7 +38,8 @@ from agentpost.model.message import (
     Receipt,
 )
 from agentpost.store.authentication import Authentication
-from agentpost.store.deposits import Deposit, DuplicateSubmission
+from agentpost.store.depositing import Deposit
+from agentpost.store.deposits import DuplicateSubmission
 from agentpost.store.directory import Directory
 from agentpost.store.messages import Messages
 from agentpost.store.opening import Store
@@ -140,15 +141,11 @@ class Submission:
         if len(envelope.forward_paths) > self._settings.limits.max_recipients:
             raise TooManyRecipients
         summary = await summarised(octets)
-        fingerprint = _fingerprint(envelope, summary, octets)
         deposit = await self._deposit(actor, sender, envelope, octets, summary, outgoing)
-        deposit = replace(
-            deposit,
-            arrivals=(replace(deposit.arrivals[0], fingerprint=fingerprint), *deposit.arrivals[1:]),
-        )
         try:
             placed = await self._messages.deposit(actor, scope, where, deposit)
         except DuplicateSubmission:
+            fingerprint = deposit.arrivals[0].fingerprint
             assert fingerprint is not None
             assert summary.message_id is not None
             return await self._messages.submitted_before(
@@ -207,6 +204,7 @@ class Submission:
             keywords=outgoing.keywords,
             events=_told_at_once(remote, bool(local)),
             jobs=("relay",) if remote else (),
+            fingerprint=_fingerprint(envelope, summary, octets),
             metadata=dict(outgoing.metadata or {}),
             bcc=outgoing.bcc,
         )

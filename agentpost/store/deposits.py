@@ -9,16 +9,14 @@ bad one fails alone.
 
 from __future__ import annotations
 
-import hashlib
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import msgspec
 import trio
 
-from agentpost import clock, metrics
+from agentpost import metrics
 from agentpost.errors import (
     Conflict,
     MailboxNotFound,
@@ -27,22 +25,20 @@ from agentpost.errors import (
     Problem,
     QuotaExceeded,
 )
-from agentpost.ids import InboxId, MailboxId, MessageId, ModSeq, ThreadId, Uid, new_id
-from agentpost.mime.summary import MessageSummary
+from agentpost.ids import InboxId, MailboxId, ModSeq, OrganizationId, ThreadId, Uid, new_id
 from agentpost.model.mailbox import Placed
-from agentpost.model.message import (
-    Address,
-    Arrival,
-    IdempotentRequest,
-    Meter,
-    NewDelivery,
-    NewDraft,
-    NewRelay,
-)
+from agentpost.model.message import Arrival
 from agentpost.store.blobs import DiskBlobs
+from agentpost.store.depositing import (
+    DEPOSIT,
+    BlobPlace,
+    Deposit,
+    Rows,
+    arguments_of,
+    refs_of,
+    rows_of,
+)
 from agentpost.store.pool import Connection, Database, Duplicate, Refused
-
-_encode = msgspec.json.Encoder().encode
 
 
 class DuplicateSubmission(Exception):
@@ -69,26 +65,11 @@ class DepositLimits:
     """Larger messages are kept as files and not in a row."""
 
 
-@dataclass(frozen=True, slots=True)
-class Deposit:
-    """One set of octets and every mailbox it goes to; stored entirely or not at all."""
-
-    octets: bytes
-    summary: MessageSummary
-    arrivals: tuple[Arrival, ...]
-    deliveries: tuple[NewDelivery, ...] = ()
-    relay: NewRelay | None = None
-    draft: NewDraft | None = None
-    replaces: MessageId | None = None
-    idempotency: IdempotentRequest | None = None
-    meter: Meter | None = None
-
-
 @dataclass(slots=True)
 class _Waiting:
     deposit: Deposit
-    locations: dict[str, tuple[str, str | None]]
-    refs: tuple[bytes, ...]
+    rows: Rows
+    marks: frozenset[tuple[InboxId, bytes]]
     turn: trio.Event = field(default_factory=trio.Event)
     taken: bool = False
     leads: bool = False
@@ -122,7 +103,10 @@ class Committer:
         """
         if self._waiting_octets + len(deposit.octets) > self._limits.waiting_octets:
             raise Overloaded("Too many messages are waiting to be stored.", retry_after=5)
-        entry = _Waiting(deposit, await self._place_octets(deposit), _refs(deposit.summary))
+        # All that can be made ready is, while an earlier batch is on its way.
+        refs = refs_of(deposit.summary)
+        rows = rows_of(deposit, await self._place_octets(deposit), refs)
+        entry = _Waiting(deposit, rows, _marks(deposit, refs))
         self._waiting.append(entry)
         self._waiting_octets += len(deposit.octets)
         if self._leaders < self._limits.leaders:
@@ -174,21 +158,22 @@ class Committer:
     def _take(self) -> list[_Waiting]:
         batch: list[_Waiting] = []
         octets = 0
-        seen: set[tuple[str, bytes]] = set()
+        seen: set[tuple[InboxId, bytes]] = set()
         left: deque[_Waiting] = deque()
         while self._waiting and len(batch) < self._limits.batch_deposits:
             entry = self._waiting.popleft()
             size = len(entry.deposit.octets)
-            marks = _marks(entry)
             # A reply must see the message it answers, and a repetition the first one: both go
             # into a later batch than their original.
-            if batch and (octets + size > self._limits.batch_octets or not seen.isdisjoint(marks)):
+            if batch and (
+                octets + size > self._limits.batch_octets or not seen.isdisjoint(entry.marks)
+            ):
                 left.append(entry)
                 if octets + size > self._limits.batch_octets:
                     break
-                seen |= marks
+                seen |= entry.marks
                 continue
-            seen |= marks
+            seen |= entry.marks
             octets += size
             entry.taken = True
             batch.append(entry)
@@ -251,11 +236,11 @@ class Committer:
         return tuple(_placed(arrival, rows[arrival.message]) for arrival in arrivals)
 
     async def _store(self, batch: list[_Waiting]) -> list[tuple[Placed, ...]]:
-        columns = _columns(batch)
+        arguments = arguments_of([entry.rows for entry in batch])
         tenants = ",".join(sorted({a.organization for e in batch for a in e.deposit.arrivals}))
 
         async def operation(connection: Connection) -> list[Any]:
-            return await connection.rows(_DEPOSIT, *columns)
+            return await connection.rows(DEPOSIT, *arguments)
 
         rows = iter(await self._database.run(tenants, operation))
         return [
@@ -263,21 +248,17 @@ class Committer:
             for entry in batch
         ]
 
-    async def _place_octets(self, deposit: Deposit) -> dict[str, tuple[str, str | None]]:
-        """A blob for each organization concerned: its id, and its location when not inline."""
-        places: dict[str, tuple[str, str | None]] = {}
-        for arrival in deposit.arrivals:
-            if arrival.organization not in places:
-                blob_id = new_id("blob")
-                location = None
-                if len(deposit.octets) > self._limits.inline_octets:
-                    location = await self._blobs.put(blob_id, deposit.octets)
-                places[arrival.organization] = (blob_id, location)
+    async def _place_octets(self, deposit: Deposit) -> dict[OrganizationId, BlobPlace]:
+        """A blob for each organization concerned; large octets are in their file afterwards."""
+        places: dict[OrganizationId, BlobPlace] = {}
+        for organization in {arrival.organization for arrival in deposit.arrivals}:
+            blob_id = new_id("blob")
+            location = None
+            if len(deposit.octets) > self._limits.inline_octets:
+                location = await self._blobs.put(blob_id, deposit.octets)
+            places[organization] = BlobPlace(blob_id, location)
         return places
 
-
-_PARAMETERS = 71
-_DEPOSIT = "SELECT * FROM deposit({})".format(", ".join(f"${n + 1}" for n in range(_PARAMETERS)))
 
 _OWN_IDS = frozenset({"blobs_pkey", "messages_pkey"})
 _STORED = """
@@ -288,173 +269,11 @@ WHERE m.id = ANY ($1::text[])
 """The columns of ``deposit`` for messages that are there, and their ids."""
 
 
-def _columns(batch: Sequence[_Waiting]) -> list[list[Any]]:
-    """The arguments of ``deposit``, column by column."""
-    messages: list[tuple[Any, ...]] = []
-    blobs: list[tuple[Any, ...]] = []
-    refs: list[tuple[Any, ...]] = []
-    deliveries: list[tuple[Any, ...]] = []
-    events: list[tuple[Any, ...]] = []
-    jobs: list[tuple[Any, ...]] = []
-    relays: list[tuple[Any, ...]] = []
-    drafts: list[tuple[Any, ...]] = []
-    replaced: list[tuple[Any, ...]] = []
-    keys: list[tuple[Any, ...]] = []
-    meters: dict[str, tuple[str, int, int]] = {}
-    for entry in batch:
-        deposit = entry.deposit
-        summary = deposit.summary
-        digest = hashlib.sha256(deposit.octets).digest()
-        for organization, (blob_id, location) in entry.locations.items():
-            inline = deposit.octets if location is None else None
-            uses = sum(a.organization == organization for a in deposit.arrivals)
-            if deposit.relay is not None and organization == deposit.arrivals[0].organization:
-                uses += 1
-            blobs.append(
-                (blob_id, organization, digest, len(deposit.octets), inline, location, uses)
-            )
-        shared = _shared(summary)
-        first = len(messages) + 1
-        for arrival in deposit.arrivals:
-            ordinal = len(messages) + 1
-            blob_id = entry.locations[arrival.organization][0]
-            messages.append(_message(arrival, blob_id, summary, shared))
-            refs += [(ordinal, position, ref) for position, ref in enumerate(entry.refs)]
-            events += [(ordinal, new_id("evt"), kind) for kind in arrival.events]
-            jobs += [(ordinal, kind) for kind in arrival.jobs]
-        deliveries += [
-            (first, d.recipient, d.state, d.local, _json(d.options)) for d in deposit.deliveries
-        ]
-        if deposit.relay is not None:
-            relays.append((first, deposit.relay.reverse_path, _json(deposit.relay.options)))
-        if deposit.draft is not None:
-            draft = deposit.draft
-            drafts.append(
-                (
-                    first,
-                    draft.id,
-                    draft.client_id,
-                    draft.in_reply_to,
-                    draft.reply_all,
-                    draft.forward_of,
-                )
-            )
-        if deposit.replaces is not None:
-            replaced.append((first, deposit.replaces))
-        if deposit.idempotency is not None:
-            key = deposit.idempotency
-            keys.append((first, key.key, key.request_hash, key.status, key.answer))
-        if deposit.meter is not None:
-            meter = deposit.meter
-            _, mails, _ = meters.get(meter.organization, ("", 0, 0))
-            meters[meter.organization] = (meter.organization, mails + meter.mails, meter.bound)
-    groups = (
-        (messages, 32),
-        (blobs, 7),
-        (refs, 3),
-        (deliveries, 5),
-        (events, 3),
-        (jobs, 2),
-        (relays, 3),
-        (drafts, 6),
-        (replaced, 2),
-        (keys, 5),
-        (list(meters.values()), 3),
-    )
-    columns: list[list[Any]] = []
-    for rows, width in groups:
-        columns += [list(column) for column in zip(*rows, strict=True)] or [
-            [] for _ in range(width)
-        ]
-    return columns
-
-
-def _shared(summary: MessageSummary) -> tuple[Any, ...]:
-    """The columns that all arrivals of a deposit have in common."""
-    sender = _json(
-        {
-            "from": _addresses(summary.from_),
-            "sender": _addresses(summary.sender),
-            "reply_to": _addresses(summary.reply_to),
-        }
-    )
-    return sender, _recipients(summary, summary.bcc), _json(summary.references)
-
-
-def _recipients(summary: MessageSummary, bcc: Sequence[Address]) -> str:
-    return _json(
-        {"to": _addresses(summary.to), "cc": _addresses(summary.cc), "bcc": _addresses(bcc)}
-    )
-
-
-def _message(
-    arrival: Arrival, blob_id: str, summary: MessageSummary, shared: tuple[Any, ...]
-) -> tuple[Any, ...]:
-    sender, recipients, references = shared
-    if arrival.bcc:
-        recipients = _recipients(summary, arrival.bcc)
-    date = arrival.date
-    return (
-        arrival.inbox,
-        arrival.mailbox,
-        arrival.role,
-        arrival.message,
-        "thr_" + arrival.message[4:],
-        blob_id,
-        arrival.direction,
-        arrival.source,
-        summary.size,
-        summary.subject,
-        sender,
-        recipients,
-        summary.message_id,
-        summary.in_reply_to,
-        references,
-        summary.date,
-        summary.envelope,
-        summary.body,
-        summary.bodystructure,
-        summary.parts,
-        summary.preview,
-        min(summary.attachment_count, 32767),
-        summary.automated,
-        arrival.delivered_to,
-        _json(arrival.authentication) if arrival.authentication else "{}",
-        _json(arrival.metadata) if arrival.metadata else "{}",
-        arrival.state,
-        int(arrival.flags),
-        _json(arrival.keywords) if arrival.keywords else "[]",
-        clock.now() if date is None else date.moment,
-        0 if date is None else date.zone,
-        arrival.fingerprint,
-    )
-
-
-def ref_of(message_id: str) -> bytes:
-    """The key of a Message-ID in ``thread_refs``: 16 octets of its SHA-256."""
-    return hashlib.sha256(message_id.encode("utf-8", "surrogateescape")).digest()[:16]
-
-
-def _refs(summary: MessageSummary) -> tuple[bytes, ...]:
-    own = () if summary.message_id is None else (summary.message_id,)
-    ids = dict.fromkeys((*own, *reversed(summary.references)))
-    if summary.in_reply_to is not None:
-        ids.setdefault(summary.in_reply_to)
-    return tuple(ref_of(message_id) for message_id in ids)
-
-
-def _marks(entry: _Waiting) -> set[tuple[str, bytes]]:
-    marks = {(a.inbox, ref) for a in entry.deposit.arrivals for ref in entry.refs}
-    marks |= {(a.inbox, a.fingerprint) for a in entry.deposit.arrivals if a.fingerprint is not None}
-    return marks  # type: ignore[return-value]
-
-
-def _addresses(addresses: Sequence[Address]) -> list[dict[str, str | None]]:
-    return [{"email": a.email, "name": a.name} for a in addresses]
-
-
-def _json(value: object) -> str:
-    return _encode(value).decode()
+def _marks(deposit: Deposit, refs: Sequence[bytes]) -> frozenset[tuple[InboxId, bytes]]:
+    """What two deposits of one batch must not share: Message-IDs and looks, inbox by inbox."""
+    marks = {(arrival.inbox, ref) for arrival in deposit.arrivals for ref in refs}
+    marks |= {(a.inbox, a.fingerprint) for a in deposit.arrivals if a.fingerprint is not None}
+    return frozenset(marks)
 
 
 def _placed(arrival: Arrival, row: Any) -> Placed:

@@ -24,7 +24,8 @@ from agentpost.model.message import (
 from agentpost.model.page import Page, PageRequest
 from agentpost.store import checks, rows
 from agentpost.store.blobs import DiskBlobs
-from agentpost.store.deposits import Committer, Deposit, DuplicateSubmission, ref_of
+from agentpost.store.depositing import Deposit, ref_of
+from agentpost.store.deposits import Committer, DuplicateSubmission
 from agentpost.store.listing import Listing, listed
 from agentpost.store.narrowing import Narrowing, reach
 from agentpost.store.pool import Connection, Row

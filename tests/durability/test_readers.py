@@ -29,34 +29,32 @@ pytestmark = pytest.mark.slow
 _WRITERS = 6
 _MESSAGES_EACH = 40
 _SEEN = FlagChange("add", Flag.SEEN, ())
-_LOCK = "PERFORM 1 FROM inboxes i WHERE i.id = ANY (m_inbox) ORDER BY i.id FOR UPDATE;"
-_NUMBERED = "IF cardinality(t_mailbox) IS DISTINCT FROM n THEN"
+_LOCK = "PERFORM 1 FROM inboxes i WHERE i.id = ANY (inbox_ids) ORDER BY i.id FOR UPDATE;"
+_WRITTEN = "IF v_stored <> cardinality(messages) THEN"
 _COUNTED = (
     "UPDATE inboxes i SET modseq = i.modseq + 1\n"
-    "        WHERE i.id IN (SELECT t.inbox_id FROM target t)\n"
-    "        RETURNING i.id, i.modseq"
+    "        WHERE i.id = ANY (inbox_ids) AND i.deleted_at IS NULL\n"
+    "        RETURNING i.id, i.organization_id, i.environment_id, i.modseq"
 )
-_UIDS = (
-    "UPDATE mailboxes b SET uidnext = b.uidnext + c.arrivals, modseq = k.modseq\n"
-    "        FROM (SELECT t.mailbox_id, t.inbox_id, count(*) AS arrivals"
-    " FROM target t GROUP BY 1, 2) c\n"
-    "        JOIN counted k ON k.id = c.inbox_id\n"
-    "        WHERE b.id = c.mailbox_id\n"
-    "        RETURNING b.id, b.uidnext - c.arrivals AS first_uid"
+_UIDS = "b.uidnext + row_number() OVER (PARTITION BY b.id ORDER BY m.ordinality) - 1 AS uid"
+_NUMBERED = (
+    "UPDATE mailboxes b SET uidnext = c.last_uid + 1, modseq = c.modseq\n"
+    "        FROM (\n"
+    "            SELECT t.mailbox_id, t.modseq, max(t.uid) AS last_uid FROM target t GROUP BY 1, 2\n"
+    "        ) c\n"
+    "        WHERE b.id = c.mailbox_id"
 )
-_ANSWER = "RETURN QUERY\n    SELECT o.ord"
 _PLANTED_COUNTED = (
-    "SELECT DISTINCT t.inbox_id AS id, (SELECT nextval('planted_modseqs')) AS modseq FROM target t"
+    "SELECT i.id, i.organization_id, i.environment_id, nextval('planted_modseqs') AS modseq"
+    " FROM inboxes i WHERE i.id = ANY (inbox_ids)"
 )
-_PLANTED_UIDS = (
-    "SELECT c.mailbox_id AS id, (SELECT min(nextval('planted_uids'))"
-    " FROM generate_series(1, c.arrivals)) AS first_uid"
-    " FROM (SELECT t.mailbox_id, count(*) AS arrivals FROM target t GROUP BY 1) c"
-)
+_PLANTED_UIDS = "nextval('planted_uids') AS uid"
 _PLANTED_COUNTERS = (
-    "UPDATE inboxes i SET modseq = greatest(i.modseq, t_modseq[1]) WHERE i.id = ANY (m_inbox);\n"
-    "    UPDATE mailboxes b SET modseq = greatest(b.modseq, t_modseq[1]), uidnext ="
-    " greatest(b.uidnext, t_uid[n] + 1) WHERE b.id = ANY (t_mailbox);\n    "
+    "UPDATE inboxes i SET modseq = greatest(i.modseq, p.modseq) FROM placements p, "
+    "unnest(messages) AS m WHERE p.message_id = m.id AND i.id = p.inbox_id;\n    "
+    "UPDATE mailboxes b SET modseq = greatest(b.modseq, p.modseq), uidnext ="
+    " greatest(b.uidnext, p.uid + 1) FROM placements p, unnest(messages) AS m"
+    " WHERE p.message_id = m.id AND b.id = p.mailbox_id;\n    "
 )
 """The counters still say the highest number that anyone has committed."""
 _UNEVEN = "PERFORM pg_sleep(random() * 0.004);\n    "
@@ -66,14 +64,14 @@ _UNEVEN = "PERFORM pg_sleep(random() * 0.004);\n    "
 async def _uneven(connection: Connection, *, planted: bool) -> None:
     """Let transactions take unequal time; with ``planted``, number them from sequences."""
     text = await connection.value("SELECT pg_get_functiondef('deposit'::regproc)")
-    changes = [(_NUMBERED, _UNEVEN + _NUMBERED)]
+    changes = [(_WRITTEN, _UNEVEN + (_PLANTED_COUNTERS if planted else "") + _WRITTEN)]
     if planted:
         await connection.execute("CREATE SEQUENCE planted_uids; CREATE SEQUENCE planted_modseqs")
         changes += [
             (_LOCK, ""),
             (_COUNTED, _PLANTED_COUNTED),
             (_UIDS, _PLANTED_UIDS),
-            (_ANSWER, _PLANTED_COUNTERS + _ANSWER),
+            (_NUMBERED, "SELECT 1"),
         ]
     for before, after in changes:
         assert text.count(before) == 1, f"deposit has changed; plant the fault anew: {before}"

@@ -14,7 +14,8 @@ from agentpost.model.actor import Scope, system_actor
 from agentpost.model.mailbox import Flag
 from agentpost.model.message import Arrival, NewDelivery, NewRelay
 from agentpost.store.blobs import DiskBlobs
-from agentpost.store.deposits import Committer, Deposit, DepositLimits
+from agentpost.store.depositing import Deposit
+from agentpost.store.deposits import Committer, DepositLimits
 from agentpost.store.jobs import Jobs
 from agentpost.store.messages import Messages
 from agentpost.store.naming import make_special

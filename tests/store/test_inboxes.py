@@ -28,7 +28,8 @@ from agentpost.model.message import Arrival, NewDelivery, NewDraft, NewRelay
 from agentpost.model.page import PageRequest
 from agentpost.store import usernames
 from agentpost.store.blobs import DiskBlobs
-from agentpost.store.deposits import Committer, Deposit, DepositLimits
+from agentpost.store.depositing import Deposit
+from agentpost.store.deposits import Committer, DepositLimits
 from agentpost.store.inboxes import InboxChange, Inboxes, InboxFilter, InboxRequest
 from agentpost.store.pool import Connection
 from tests.store.conftest import SETTINGS, Parts, Tenant, make_inbox

@@ -1,266 +1,241 @@
 -- One statement, and so one exchange and one fsync, stores a whole batch of messages.
 --
--- The plans inside are made once a connection: planning them for each call cost four times what
--- running them did.  They are made when tables may still be empty, so they must use the indexes that
--- will matter once they are not.
+-- What costs here is not the rows but starting statements: planning, locking and setting up an
+-- executor take longer than an insert.  So the batch comes as arrays of rows, nearly all of it is
+-- written by one statement, and what few batches need has statements of its own, which the others
+-- do not start.  The plans are made once a connection; as that may be when tables are still empty,
+-- they must use the indexes that will matter once they are not.
+
+CREATE TYPE deposit_message AS (
+    inbox text COLLATE "C", mailbox bigint, role text, id text COLLATE "C", blob text COLLATE "C",
+    direction text, source text, size integer, subject text, sender jsonb, recipients jsonb,
+    rfc_message_id text, in_reply_to text, reference_ids text[], sent_at timestamptz,
+    envelope bytea, body bytea, bodystructure bytea, parts bytea, preview text,
+    attachments smallint, automated boolean, delivered_to text, authentication jsonb,
+    metadata jsonb, state text, fingerprint bytea, flags smallint, keywords text[],
+    internal_date timestamptz, zone smallint,
+    -- Message-IDs to thread by: the message's own, then the nearest parent first
+    refs bytea[],
+    event_ids text[], event_types text[]
+);
+CREATE TYPE deposit_blob AS (
+    id text COLLATE "C", organization text COLLATE "C", sha256 bytea, size integer, octets bytea,
+    location text, uses smallint
+);
+CREATE TYPE deposit_delivery AS (
+    message text COLLATE "C", organization text COLLATE "C", inbox text COLLATE "C",
+    recipient text COLLATE "C", state text, local boolean, options jsonb
+);
+-- Submissions that may be repetitions: the key of their Message-ID, and what they look like.
+CREATE TYPE deposit_fingerprint AS (inbox text COLLATE "C", ref bytea, fingerprint bytea);
+CREATE TYPE deposit_job AS (
+    organization text COLLATE "C", kind text, message text COLLATE "C"
+);
+-- Messages that leave this server, and the envelope's reverse-path.
+CREATE TYPE deposit_relay AS (
+    message text COLLATE "C", inbox text COLLATE "C", blob text COLLATE "C", reverse_path text,
+    options jsonb
+);
+-- Drafts that get a new message.
+CREATE TYPE deposit_draft AS (
+    message text COLLATE "C", inbox text COLLATE "C", id text COLLATE "C", client_id text,
+    in_reply_to text COLLATE "C", reply_all boolean, forward_of text COLLATE "C"
+);
+-- Messages in Drafts that a new one takes the place of.
+CREATE TYPE deposit_replacement AS (inbox text COLLATE "C", replaced text COLLATE "C");
+-- Idempotency keys, with the answer to repeat.
+CREATE TYPE deposit_key AS (
+    message text COLLATE "C", inbox text COLLATE "C", key text COLLATE "C", request_hash bytea,
+    status smallint, answer text
+);
+-- Limited organizations: mails of this batch and the day's bound.
+CREATE TYPE deposit_meter AS (organization text COLLATE "C", mails bigint, bound bigint);
 
 CREATE FUNCTION deposit(
-    -- one element per message, in the order of arrival
-    m_inbox text[], m_mailbox bigint[], m_role text[], m_id text[], m_thread text[],
-    m_blob text[], m_direction text[], m_source text[], m_size integer[], m_subject text[],
-    m_sender jsonb[], m_recipients jsonb[], m_rfc_id text[],
-    m_in_reply_to text[], m_references jsonb[], m_sent_at timestamptz[], m_envelope bytea[],
-    m_body bytea[], m_bodystructure bytea[], m_parts bytea[], m_preview text[],
-    m_attachments smallint[], m_automated boolean[], m_delivered_to text[],
-    m_authentication jsonb[], m_metadata jsonb[], m_state text[], m_flags smallint[],
-    m_keywords jsonb[], m_internal_date timestamptz[], m_zone smallint[],
-    m_fingerprint bytea[],
-    -- blobs
-    b_id text[], b_organization text[], b_sha256 bytea[], b_size integer[], b_octets bytea[],
-    b_location text[], b_uses smallint[],
-    -- Message-IDs to thread by: position 0 is the message's own, then the nearest parent first
-    r_message integer[], r_position integer[], r_ref bytea[],
-    -- deliveries, events and jobs; *_message counts from 1
-    d_message integer[], d_recipient text[], d_state text[], d_local boolean[], d_options jsonb[],
-    e_message integer[], e_id text[], e_type text[],
-    j_message integer[], j_kind text[],
-    -- messages that leave this server, and the envelope's reverse-path
-    l_message integer[], l_reverse_path text[], l_options jsonb[],
-    -- drafts that get a new message, and messages that the new one takes the place of
-    f_message integer[], f_id text[], f_client_id text[], f_in_reply_to text[],
-    f_reply_all boolean[], f_forward_of text[],
-    x_message integer[], x_replaced text[],
-    -- idempotency keys, with the answer to repeat
-    k_message integer[], k_key text[], k_request_hash bytea[], k_status smallint[],
-    k_answer text[],
-    -- limited organizations: mails of this batch and the day's bound
-    u_organization text[], u_mails bigint[], u_bound bigint[]
+    inbox_ids text[], messages deposit_message[], blobs deposit_blob[],
+    deliveries deposit_delivery[], fingerprints deposit_fingerprint[], jobs deposit_job[],
+    relays deposit_relay[], drafts deposit_draft[], replacements deposit_replacement[],
+    keys deposit_key[], meters deposit_meter[], keyworded text[]
 ) RETURNS TABLE (
-    ordinal integer, mailbox_id bigint, uidvalidity bigint, uid bigint, modseq bigint,
+    ordinal bigint, mailbox_id bigint, uidvalidity bigint, uid bigint, modseq bigint,
     thread_id text
 )
 LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan
-    SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+    SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+    SET enable_material = off SET enable_bitmapscan = off AS $$
+#variable_conflict use_column
 DECLARE
-    n CONSTANT integer := cardinality(m_id);
-    t_organization text[];
-    t_environment text[];
-    t_mailbox bigint[];
-    t_uidvalidity bigint[];
-    t_uid bigint[];
-    t_modseq bigint[];
-    t_thread text[];
-    missing text;
+    v_stored bigint;
+    v_meter deposit_meter;
 BEGIN
     -- Always in the same order, so that two batches cannot wait for each other in a ring.
-    PERFORM 1 FROM inboxes i WHERE i.id = ANY (m_inbox) ORDER BY i.id FOR UPDATE;
+    PERFORM 1 FROM inboxes i WHERE i.id = ANY (inbox_ids) ORDER BY i.id FOR UPDATE;
 
-    -- Position 0 of a submission is its own Message-ID; without one there is no fingerprint.
-    IF EXISTS (
-        SELECT 1 FROM unnest(r_message, r_position, r_ref) AS r (message, position, ref)
-        JOIN thread_refs k ON k.inbox_id = m_inbox[r.message] AND k.ref = r.ref
-        JOIN messages m ON m.id = k.message_id AND m.fingerprint = m_fingerprint[r.message]
-        WHERE r.position = 0 AND m_fingerprint[r.message] IS NOT NULL
-    ) THEN
-        RAISE EXCEPTION 'duplicate' USING ERRCODE = 'AP001';
+    -- From here on nobody else writes to these inboxes.
+    IF cardinality(fingerprints) > 0 THEN
+        PERFORM 1 FROM unnest(fingerprints) AS f
+        JOIN thread_refs k ON k.inbox_id = f.inbox AND k.ref = f.ref
+        JOIN messages m ON m.id = k.message_id AND m.fingerprint = f.fingerprint;
+        IF FOUND THEN
+            RAISE EXCEPTION 'duplicate' USING ERRCODE = 'AP001';
+        END IF;
     END IF;
-    IF cardinality(k_message) > 0 AND EXISTS (
-        SELECT 1 FROM unnest(k_message, k_key) AS k (message, key)
-        JOIN inboxes i ON i.id = m_inbox[k.message]
-        JOIN idempotency y ON y.environment_id = i.environment_id AND y.key = k.key
-    ) THEN
-        RAISE EXCEPTION 'replayed' USING ERRCODE = 'AP001';
+    IF cardinality(keys) > 0 THEN
+        PERFORM 1 FROM unnest(keys) AS k
+        JOIN inboxes i ON i.id = k.inbox
+        JOIN idempotency y ON y.environment_id = i.environment_id AND y.key = k.key;
+        IF FOUND THEN
+            RAISE EXCEPTION 'replayed' USING ERRCODE = 'AP001';
+        END IF;
     END IF;
-    IF cardinality(x_message) > 0 AND EXISTS (
-        SELECT 1 FROM unnest(x_message, x_replaced) AS x (message, replaced)
+    IF cardinality(replacements) > 0 THEN
+        PERFORM 1 FROM unnest(replacements) AS x
         WHERE NOT EXISTS (
             SELECT 1 FROM placements p JOIN mailboxes b ON b.id = p.mailbox_id
-            WHERE p.message_id = x.replaced AND p.inbox_id = m_inbox[x.message]
-                AND b.role = 'drafts')
-    ) THEN
-        RAISE EXCEPTION 'replaced_is_gone' USING ERRCODE = 'AP001';
+            WHERE p.message_id = x.replaced AND p.inbox_id = x.inbox AND b.role = 'drafts');
+        IF FOUND THEN
+            RAISE EXCEPTION 'replaced_is_gone' USING ERRCODE = 'AP001';
+        END IF;
     END IF;
-
-    FOR missing IN
-        SELECT u.organization_id FROM unnest(u_organization, u_mails, u_bound)
-            AS u (organization_id, mails, bound)
-    LOOP
+    FOREACH v_meter IN ARRAY meters LOOP
         INSERT INTO usage AS present (organization_id, day, mails)
-        SELECT u.organization, current_date, u.mails
-        FROM unnest(u_organization, u_mails, u_bound) AS u (organization, mails, bound)
-        WHERE u.organization = missing AND u.mails <= u.bound
+        SELECT v_meter.organization, current_date, v_meter.mails
+        WHERE v_meter.mails <= v_meter.bound
         ON CONFLICT ON CONSTRAINT usage_pkey DO UPDATE SET mails = present.mails + excluded.mails
-        WHERE present.mails + excluded.mails <= (
-            SELECT u.bound FROM unnest(u_organization, u_bound) AS u (organization, bound)
-            WHERE u.organization = missing);
+        WHERE present.mails + excluded.mails <= v_meter.bound;
         IF NOT FOUND THEN
             RAISE EXCEPTION 'quota' USING ERRCODE = 'AP001';
         END IF;
     END LOOP;
 
-    -- Where each message goes, and its numbers there.
-    WITH target AS (
-        SELECT m.ord, i.id AS inbox_id, i.organization_id, i.environment_id, b.id AS mailbox_id,
-            b.uidvalidity,
-            row_number() OVER (PARTITION BY b.id ORDER BY m.ord) - 1 AS nth
-        FROM unnest(m_inbox, m_mailbox, m_role) WITH ORDINALITY
-            AS m (inbox, mailbox, role, ord)
-        JOIN inboxes i ON i.id = m.inbox AND i.deleted_at IS NULL
-        JOIN mailboxes b ON b.inbox_id = i.id AND b.selectable
-            AND (b.id = m.mailbox OR (m.mailbox IS NULL AND b.role = m.role))
-    ), counted AS (
+    RETURN QUERY
+    WITH counted AS (
         UPDATE inboxes i SET modseq = i.modseq + 1
-        WHERE i.id IN (SELECT t.inbox_id FROM target t)
-        RETURNING i.id, i.modseq
+        WHERE i.id = ANY (inbox_ids) AND i.deleted_at IS NULL
+        RETURNING i.id, i.organization_id, i.environment_id, i.modseq
+    ), target AS (
+        -- Where each message goes, its numbers there, and the thread of its nearest known
+        -- ancestor, else a new one.
+        SELECT m.*, k.organization_id, k.environment_id, k.modseq, b.id AS mailbox_id,
+            b.uidvalidity,
+            b.uidnext + row_number() OVER (PARTITION BY b.id ORDER BY m.ordinality) - 1 AS uid,
+            coalesce((
+                SELECT known.thread_id FROM (
+                    SELECT r.position, (
+                        SELECT k.thread_id FROM thread_refs k
+                        WHERE k.inbox_id = m.inbox AND k.ref = r.ref) AS thread_id
+                    FROM unnest(m.refs) WITH ORDINALITY AS r (ref, position) OFFSET 0
+                ) known
+                WHERE known.thread_id IS NOT NULL ORDER BY known.position LIMIT 1
+            ), 'thr_' || substr(m.id, 5)) AS thread_id
+        FROM unnest(messages) WITH ORDINALITY AS m
+        JOIN counted k ON k.id = m.inbox
+        JOIN LATERAL (
+            SELECT r.* FROM mailboxes r
+            WHERE m.mailbox IS NULL AND r.inbox_id = m.inbox AND r.role = m.role
+            UNION ALL
+            SELECT g.* FROM mailboxes g
+            WHERE g.id = m.mailbox AND g.inbox_id IS NOT DISTINCT FROM m.inbox
+        ) b ON b.selectable
     ), numbered AS (
-        UPDATE mailboxes b SET uidnext = b.uidnext + c.arrivals, modseq = k.modseq
-        FROM (SELECT t.mailbox_id, t.inbox_id, count(*) AS arrivals FROM target t GROUP BY 1, 2) c
-        JOIN counted k ON k.id = c.inbox_id
+        UPDATE mailboxes b SET uidnext = c.last_uid + 1, modseq = c.modseq
+        FROM (
+            SELECT t.mailbox_id, t.modseq, max(t.uid) AS last_uid FROM target t GROUP BY 1, 2
+        ) c
         WHERE b.id = c.mailbox_id
-        RETURNING b.id, b.uidnext - c.arrivals AS first_uid
+    ), threaded AS (
+        INSERT INTO threads AS present
+            (id, organization_id, environment_id, inbox_id, subject, last_message_at)
+        SELECT DISTINCT ON (t.thread_id)
+            t.thread_id, t.organization_id, t.environment_id, t.inbox, t.subject, now()
+        FROM target t ORDER BY t.thread_id, t.ordinality
+        ON CONFLICT (id) DO UPDATE SET last_message_at = now(), version = present.version + 1
+    ), referred AS (
+        INSERT INTO thread_refs AS present (organization_id, inbox_id, ref, thread_id, message_id)
+        SELECT DISTINCT ON (t.inbox, r.ref)
+            t.organization_id, t.inbox, r.ref, t.thread_id,
+            CASE WHEN r.position = 1 AND t.rfc_message_id IS NOT NULL THEN t.id END
+        FROM target t, unnest(t.refs) WITH ORDINALITY AS r (ref, position)
+        ORDER BY t.inbox, r.ref, r.position, t.ordinality
+        ON CONFLICT (inbox_id, ref) DO UPDATE SET message_id = excluded.message_id
+        WHERE present.message_id IS NULL AND excluded.message_id IS NOT NULL
+    ), kept AS (
+        INSERT INTO blobs (id, organization_id, sha256, size, octets, location, uses)
+        SELECT b.* FROM unnest(blobs) AS b
+    ), stored AS (
+        INSERT INTO messages (id, organization_id, environment_id, inbox_id, thread_id, blob_id,
+            direction, source, size, subject, sender, recipients, rfc_message_id, in_reply_to,
+            reference_ids, sent_at, envelope, body, bodystructure, parts, preview, attachments,
+            automated, delivered_to, authentication, metadata, state, fingerprint, created_modseq)
+        SELECT t.id, t.organization_id, t.environment_id, t.inbox, t.thread_id, t.blob,
+            t.direction, t.source, t.size, t.subject, t.sender, t.recipients, t.rfc_message_id,
+            t.in_reply_to, t.reference_ids, t.sent_at, t.envelope, t.body, t.bodystructure,
+            t.parts, t.preview, t.attachments, t.automated, t.delivered_to, t.authentication,
+            t.metadata, t.state, t.fingerprint, t.modseq
+        FROM target t
+    ), placed AS (
+        INSERT INTO placements (mailbox_id, uid, organization_id, inbox_id, message_id, flags,
+            keywords, modseq, size, internal_date, zone)
+        SELECT t.mailbox_id, t.uid, t.organization_id, t.inbox, t.id, t.flags, t.keywords,
+            t.modseq, t.size, t.internal_date, t.zone
+        FROM target t
+    ), delivered AS (
+        INSERT INTO deliveries (message_id, recipient, organization_id, inbox_id, state, local,
+            options)
+        SELECT d.message, d.recipient, d.organization, d.inbox, d.state, d.local, d.options
+        FROM unnest(deliveries) AS d
+    ), told AS (
+        INSERT INTO events (environment_id, id, organization_id, inbox_id, type, modseq, data)
+        SELECT t.environment_id, e.id, t.organization_id, t.inbox, e.type, t.modseq,
+            jsonb_build_object('message_id', t.id, 'thread_id', t.thread_id)
+        FROM target t, unnest(t.event_ids, t.event_types) WITH ORDINALITY AS e (id, type, position)
+        ORDER BY t.ordinality, e.position
     )
-    SELECT array_agg(t.organization_id::text ORDER BY t.ord),
-        array_agg(t.environment_id::text ORDER BY t.ord),
-        array_agg(t.mailbox_id ORDER BY t.ord),
-        array_agg(t.uidvalidity ORDER BY t.ord),
-        array_agg(b.first_uid + t.nth ORDER BY t.ord),
-        array_agg(k.modseq ORDER BY t.ord)
-    INTO t_organization, t_environment, t_mailbox, t_uidvalidity, t_uid, t_modseq
-    FROM target t JOIN counted k ON k.id = t.inbox_id JOIN numbered b ON b.id = t.mailbox_id;
-    IF cardinality(t_mailbox) IS DISTINCT FROM n THEN
+    SELECT t.ordinality, t.mailbox_id, t.uidvalidity, t.uid, t.modseq, t.thread_id::text
+    FROM target t ORDER BY t.ordinality;
+    GET DIAGNOSTICS v_stored = ROW_COUNT;
+    IF v_stored <> cardinality(messages) THEN
         RAISE EXCEPTION 'no_mailbox' USING ERRCODE = 'AP001';
     END IF;
 
-    -- The thread of the nearest known ancestor, else a new one.
-    SELECT array_agg(coalesce(found.thread_id, m_thread[o.ord]) ORDER BY o.ord)
-    INTO t_thread
-    FROM generate_series(1, n) AS o (ord)
-    LEFT JOIN (
-        SELECT DISTINCT ON (r.message) r.message, k.thread_id
-        FROM unnest(r_message, r_position, r_ref) AS r (message, position, ref)
-        JOIN thread_refs k ON k.inbox_id = m_inbox[r.message] AND k.ref = r.ref
-        ORDER BY r.message, r.position
-    ) found ON found.message = o.ord;
-
-    INSERT INTO threads AS present
-        (id, organization_id, environment_id, inbox_id, subject, last_message_at)
-    SELECT t_thread[o.ord], t_organization[o.ord], t_environment[o.ord], m_inbox[o.ord],
-        m_subject[o.ord], now()
-    FROM (
-        SELECT DISTINCT ON (t_thread[g]) g AS ord FROM generate_series(1, n) AS g
-        ORDER BY t_thread[g], g
-    ) o
-    ON CONFLICT (id) DO UPDATE SET last_message_at = now(), version = present.version + 1;
-
-    INSERT INTO thread_refs AS present (organization_id, inbox_id, ref, thread_id, message_id)
-    SELECT DISTINCT ON (m_inbox[r.message], r.ref)
-        t_organization[r.message], m_inbox[r.message], r.ref, t_thread[r.message],
-        CASE WHEN r.position = 0 AND m_rfc_id[r.message] IS NOT NULL THEN m_id[r.message] END
-    FROM unnest(r_message, r_position, r_ref) AS r (message, position, ref)
-    ORDER BY m_inbox[r.message], r.ref, r.position, r.message
-    ON CONFLICT (inbox_id, ref) DO UPDATE SET message_id = excluded.message_id
-    WHERE present.message_id IS NULL AND excluded.message_id IS NOT NULL;
-
-    INSERT INTO blobs (id, organization_id, sha256, size, octets, location, uses)
-    SELECT * FROM unnest(
-        b_id, b_organization, b_sha256, b_size, b_octets, b_location, b_uses);
-
-    INSERT INTO messages (id, organization_id, environment_id, inbox_id, thread_id, blob_id,
-        direction, source, size, subject, sender, recipients, rfc_message_id,
-        in_reply_to, reference_ids, sent_at, envelope, body, bodystructure, parts, preview,
-        attachments, automated, delivered_to, authentication, metadata, state,
-        fingerprint, created_modseq)
-    SELECT m.id, t.organization, t.environment, m.inbox, t.thread, m.blob,
-        m.direction, m.source, m.size, m.subject, m.sender, m.recipients, m.rfc_id,
-        m.in_reply_to, ARRAY(SELECT jsonb_array_elements_text(m.refs)), m.sent_at, m.envelope,
-        m.body, m.bodystructure, m.parts, m.preview, m.attachments, m.automated,
-        m.delivered_to, m.authentication, m.metadata, m.state, m.fingerprint, t.modseq
-    FROM unnest(m_id, m_inbox, m_blob, m_direction, m_source, m_size, m_subject, m_sender,
-        m_recipients, m_rfc_id, m_in_reply_to, m_references, m_sent_at, m_envelope,
-        m_body, m_bodystructure, m_parts, m_preview, m_attachments, m_automated,
-        m_delivered_to, m_authentication, m_metadata, m_state, m_fingerprint) WITH ORDINALITY
-        AS m (id, inbox, blob, direction, source, size, subject, sender, recipients, rfc_id,
-            in_reply_to, refs, sent_at, envelope, body, bodystructure, parts, preview,
-            attachments, automated, delivered_to, authentication, metadata, state, fingerprint, ord)
-    JOIN unnest(t_organization, t_environment, t_thread, t_modseq) WITH ORDINALITY
-        AS t (organization, environment, thread, modseq, ord) USING (ord);
-
-    INSERT INTO placements (mailbox_id, uid, organization_id, inbox_id, message_id, flags,
-        keywords, modseq, size, internal_date, zone)
-    SELECT t.mailbox, t.uid, t.organization, m.inbox, m.id, m.flags,
-        ARRAY(SELECT jsonb_array_elements_text(m.keywords)), t.modseq, m.size, m.internal_date,
-        m.zone
-    FROM unnest(m_inbox, m_id, m_flags, m_keywords, m_size, m_internal_date, m_zone)
-        WITH ORDINALITY AS m (inbox, id, flags, keywords, size, internal_date, zone, ord)
-    JOIN unnest(t_mailbox, t_uid, t_organization, t_modseq) WITH ORDINALITY
-        AS t (mailbox, uid, organization, modseq, ord) USING (ord);
-
-    IF EXISTS (SELECT 1 FROM unnest(m_keywords) AS k (words) WHERE k.words <> '[]') THEN
-        PERFORM note_keywords(t_mailbox[g], ARRAY(
-            SELECT jsonb_array_elements_text(m_keywords[g])))
-        FROM generate_series(1, n) AS g WHERE m_keywords[g] <> '[]';
+    IF cardinality(keyworded) > 0 THEN
+        PERFORM note_keywords(p.mailbox_id, p.keywords)
+        FROM unnest(keyworded) AS k (message) JOIN placements p ON p.message_id = k.message;
     END IF;
-
-    INSERT INTO deliveries (message_id, recipient, organization_id, inbox_id, state, local,
-        options)
-    SELECT m_id[d.message], d.recipient, t_organization[d.message], m_inbox[d.message], d.state,
-        d.local, d.options
-    FROM unnest(d_message, d_recipient, d_state, d_local, d_options)
-        AS d (message, recipient, state, local, options);
-
-    INSERT INTO events (environment_id, id, organization_id, inbox_id, type, modseq, data)
-    SELECT t_environment[e.message], e.id, t_organization[e.message], m_inbox[e.message], e.type,
-        t_modseq[e.message],
-        jsonb_build_object('message_id', m_id[e.message], 'thread_id', t_thread[e.message])
-    FROM unnest(e_message, e_id, e_type) WITH ORDINALITY AS e (message, id, type, ord)
-    ORDER BY e.ord;
-
-    IF cardinality(j_message) > 0 THEN
+    IF cardinality(jobs) > 0 THEN
         INSERT INTO jobs (organization_id, kind, payload)
-        SELECT t_organization[j.message], j.kind, jsonb_build_object('message_id', m_id[j.message])
-        FROM unnest(j_message, j_kind) AS j (message, kind);
+        SELECT j.organization, j.kind, jsonb_build_object('message_id', j.message)
+        FROM unnest(jobs) AS j;
     END IF;
-
-    IF cardinality(l_message) > 0 THEN
+    IF cardinality(relays) > 0 THEN
         INSERT INTO relays (message_id, organization_id, environment_id, inbox_id, blob_id,
             reverse_path, options)
-        SELECT m_id[l.message], t_organization[l.message], t_environment[l.message],
-            m_inbox[l.message], m_blob[l.message], l.reverse_path, l.options
-        FROM unnest(l_message, l_reverse_path, l_options) AS l (message, reverse_path, options);
+        SELECT l.message, i.organization_id, i.environment_id, l.inbox, l.blob, l.reverse_path,
+            l.options
+        FROM unnest(relays) AS l JOIN inboxes i ON i.id = l.inbox;
     END IF;
-
-    IF cardinality(f_message) > 0 THEN
+    IF cardinality(drafts) > 0 THEN
         INSERT INTO drafts AS present (id, organization_id, environment_id, inbox_id, message_id,
             client_id, in_reply_to, reply_all, forward_of)
-        SELECT f.id, t_organization[f.message], t_environment[f.message], m_inbox[f.message],
-            m_id[f.message], f.client_id, f.in_reply_to, f.reply_all, f.forward_of
-        FROM unnest(f_message, f_id, f_client_id, f_in_reply_to, f_reply_all, f_forward_of)
-            AS f (message, id, client_id, in_reply_to, reply_all, forward_of)
+        SELECT f.id, i.organization_id, i.environment_id, f.inbox, f.message, f.client_id,
+            f.in_reply_to, f.reply_all, f.forward_of
+        FROM unnest(drafts) AS f JOIN inboxes i ON i.id = f.inbox
         ON CONFLICT (id) DO UPDATE SET message_id = excluded.message_id,
             version = present.version + 1, updated_at = now();
     END IF;
-
-    IF cardinality(x_message) > 0 THEN
+    IF cardinality(replacements) > 0 THEN
         PERFORM expunge(p.inbox_id::text, p.mailbox_id, ARRAY[p.uid], false)
-        FROM unnest(x_message, x_replaced) AS x (message, replaced)
-        JOIN placements p ON p.message_id = x.replaced AND p.inbox_id = m_inbox[x.message]
+        FROM unnest(replacements) AS x
+        JOIN placements p ON p.message_id = x.replaced AND p.inbox_id = x.inbox
         JOIN mailboxes b ON b.id = p.mailbox_id AND b.role = 'drafts';
     END IF;
-
-    IF cardinality(k_message) > 0 THEN
+    IF cardinality(keys) > 0 THEN
         INSERT INTO idempotency (environment_id, key, organization_id, request_hash, status, body)
-        SELECT t_environment[k.message], k.key, t_organization[k.message], k.request_hash, k.status,
-            convert_to(jsonb_build_object('id', m_id[k.message], 'thread_id', t_thread[k.message],
-                'status', k.answer)::text, 'UTF8')
-        FROM unnest(k_message, k_key, k_request_hash, k_status, k_answer)
-            AS k (message, key, request_hash, status, answer);
+        SELECT m.environment_id, k.key, m.organization_id, k.request_hash, k.status,
+            convert_to(jsonb_build_object('id', m.id, 'thread_id', m.thread_id, 'status',
+                k.answer)::text, 'UTF8')
+        FROM unnest(keys) AS k JOIN messages m ON m.id = k.message;
     END IF;
-
-    RETURN QUERY
-    SELECT o.ord::integer, o.mailbox, o.validity, o.uid, o.modseq, o.thread
-    FROM unnest(t_mailbox, t_uidvalidity, t_uid, t_modseq, t_thread) WITH ORDINALITY
-        AS o (mailbox, validity, uid, modseq, thread, ord)
-    ORDER BY o.ord;
 END
 $$;
 

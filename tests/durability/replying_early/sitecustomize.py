@@ -14,7 +14,8 @@ if "worker" in getattr(sys, "orig_argv", ()):
 
     from agentpost.ids import MailboxId, ModSeq, ThreadId, Uid
     from agentpost.model.mailbox import Placed
-    from agentpost.store.deposits import Committer, Deposit
+    from agentpost.store.depositing import Deposit
+    from agentpost.store.deposits import Committer
 
     _honest = Committer.commit
 

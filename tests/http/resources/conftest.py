@@ -27,7 +27,7 @@ from agentpost.model.mailbox import Placed, Role
 from agentpost.model.message import Arrival
 from agentpost.model.organization import Environment, NewApiKey, Organization
 from agentpost.net import NetLimits, Tally
-from agentpost.store.deposits import Deposit
+from agentpost.store.depositing import Deposit
 from agentpost.store.inboxes import InboxRequest
 from agentpost.store.keys import KeyRequest
 from agentpost.store.opening import Store, open_store
