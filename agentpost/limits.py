@@ -296,8 +296,6 @@ class JobLimits:
     """Looking by itself, should a wake-up be lost."""
     gather_s: float = 0.005
     """From a wake-up to the look: what is committed together is claimed together."""
-    vain_s: float = 0.05
-    """Between a look that found nothing and the next one, however often it is woken."""
     lease_s: float = 60.0
     """A claimed job belongs to its worker so long; it is renewed while it runs."""
     max_attempts: int = 12

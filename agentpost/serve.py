@@ -135,7 +135,7 @@ class _Worker:
             SweepWork(Sweeps(store.door, store.blobs)),
         ]
         runner = Runner(Jobs(store.door), works)
-        store.committed.listeners.append(lambda _: runner.wake())
+        store.committed.queued.append(runner.wake)
         return runner
 
     def _start_submission(self, serving: trio.Nursery, submission: Submission) -> None:

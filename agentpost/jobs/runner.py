@@ -93,7 +93,6 @@ class Runner:
         self._running: dict[int, _Running] = {}
         self._wake = trio.Event()
         self._due: list[float] = []
-        self._looked_in_vain = float("-inf")
         self._finish = Gathering(self._finish_all, _FINISHED_TOGETHER)
 
     def wake(self, kind: str | None = None) -> None:
@@ -156,8 +155,6 @@ class Runner:
         # What was claimed must not get lost between the commit and its task.
         with trio.CancelScope(shield=True):
             claimed = await self._jobs.claim(self._actor, list(free.items()), self._limits.lease_s)
-            if not claimed:
-                self._looked_in_vain = trio.current_time()
             for job in claimed:
                 running = _Running(job, trio.CancelScope())
                 self._running[job.id] = running
@@ -170,9 +167,7 @@ class Runner:
             until = min(until, self._due[0])
         with trio.move_on_at(until):
             await self._wake.wait()
-            # Most commits bring no job: after a look that found none, the next one has time.
-            spaced = self._looked_in_vain + self._limits.vain_s
-            await trio.sleep(max(self._limits.gather_s, spaced - trio.current_time()))
+            await trio.sleep(self._limits.gather_s)
 
     def _forget_past(self) -> None:
         now = trio.current_time()

@@ -40,15 +40,22 @@ class Committed:
     """Tells whoever listens that something was committed in an inbox.
 
     The store is below the events floor and knows no bus: ``listeners`` are called in the order
-    in which they were added, right after the commit, in the worker that made it.
+    in which they were added, right after the commit, in the worker that made it; ``queued`` only
+    after one that brought jobs.
     """
 
     def __init__(self) -> None:
         self.listeners: list[CommitListener] = []
+        self.queued: list[Callable[[], None]] = []
 
     def __call__(self, inbox: InboxId) -> None:
         for listener in self.listeners:
             listener(inbox)
+
+    def tell_queued(self) -> None:
+        """Jobs were committed."""
+        for listener in self.queued:
+            listener()
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +119,7 @@ def _store(
 ) -> Store:
     committed = Committed()
     door = Door(database, committed)
-    committer = Committer(database, blobs, deposits, committed)
+    committer = Committer(database, blobs, deposits, committed, committed.tell_queued)
     index = MailboxIndex(door, IndexLimits(), ask=not alone)
     committed.listeners.append(index.stale)
     authentication = Authentication(door)

@@ -211,7 +211,7 @@ class Database:
         assert self._free is not None
         try:
             async with asyncio.timeout(self._limits.operation_s), self._free:
-                connection = self._take() or await self._connect()
+                connection = self._take(tenants) or await self._connect()
                 return await self._on(connection, tenants, operation, atomic)
         except TimeoutError:
             raise Overloaded("The database did not answer in time.") from None
@@ -267,13 +267,18 @@ class Database:
             else:
                 driver.terminate()
 
-    def _take(self) -> Connection | None:
-        """An idle connection; those that ended with a PostgreSQL that is gone are passed over."""
-        while self._idle:
-            connection = self._idle.pop()
-            if not connection._driver.is_closed():
-                return connection
-        return None
+    def _take(self, tenants: str) -> Connection | None:
+        """An idle connection, best one that shows these organizations already.
+
+        Those that ended with a PostgreSQL that is gone are passed over.
+        """
+        self._idle = [idle for idle in self._idle if not idle._driver.is_closed()]
+        if not self._idle:
+            return None
+        for place in range(len(self._idle) - 1, -1, -1):
+            if self._idle[place]._visible == tenants:
+                return self._idle.pop(place)
+        return self._idle.pop()
 
     async def _connect(self) -> Connection:
         driver = await asyncpg.connect(

@@ -163,7 +163,7 @@ async def make_world(database: Database, blob_root: Path, kind: str = "live") ->
     woken: list[InboxId] = []
     door = Door(database, woken.append)
     blobs = DiskBlobs(blob_root)
-    committer = Committer(database, blobs, DepositLimits(), woken.append)
+    committer = Committer(database, blobs, DepositLimits(), woken.append, lambda: None)
     return World(
         database=database,
         where=where,

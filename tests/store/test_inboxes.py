@@ -562,7 +562,11 @@ async def _put_message(
 ) -> MessageId:
     """A draft replaced by a submission, so that every table of an inbox's mail has rows."""
     committer = Committer(
-        parts.database, DiskBlobs(Path("unused")), DepositLimits(), parts.woken.append
+        parts.database,
+        DiskBlobs(Path("unused")),
+        DepositLimits(),
+        parts.woken.append,
+        lambda: None,
     )
 
     def arrival(role: Role, state: str, **more: Any) -> Arrival:
