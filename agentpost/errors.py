@@ -478,11 +478,11 @@ class Limit(Problem):
 
 
 class Expired(Problem):
-    """The credential has expired."""
+    """The credential has expired (RFC 6750 section 3.1: over HTTP that is 401)."""
 
     column = Column(
         "expired",
-        403,
+        401,
         "EXPIRED",
         (535, "5.7.8"),
         "The credential has expired.",

@@ -161,7 +161,7 @@ async def test_revoked_and_expired_keys_open_nothing(matrix: Matrix) -> None:
     for endpoint in ROUTES[:: len(ROUTES) // 25]:
         for caller, status, code in (
             (revoked, 401, "unauthenticated"),
-            (expired, 403, "expired"),
+            (expired, 401, "expired"),
         ):
             answer = await matrix.ask(caller, endpoint)
             if (answer.status, answer.code) != (status, code):
