@@ -25,6 +25,10 @@ actor_id: ContextVar[str | None] = ContextVar("actor_id", default=None)
 """The id (never the secret) of the credential that was presented."""
 
 MASK: Final = "[redacted]"
+MAX_CHARACTERS: Final = 1024
+"""Of a message and of each of its extras: a peer's words must not fill the disk."""
+MAX_TRACEBACK_CHARACTERS: Final = 16 * 1024
+"""Of a traceback, whose last lines say what happened."""
 
 _SECRET = re.compile(
     # Our keys and mail passwords, webhook secrets, and the formats of the older documents.
@@ -54,15 +58,16 @@ class JsonFormatter(logging.Formatter):
             "time": _moment(record),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "message": record.getMessage(),
+            "message": _cut(record.getMessage()),
             **_context(),
             **_extras(record),
         }
         if record.exc_info:
-            fields["traceback"] = self.formatException(record.exc_info)
+            fields["traceback"] = _cut_traceback(self.formatException(record.exc_info))
         # Redaction comes after encoding: nothing in a nested extra escapes it, and the mask
-        # holds no character that JSON would have to escape.
-        return redact(json.dumps(fields, ensure_ascii=False, default=str))
+        # holds no character that JSON would have to escape.  ASCII only: a terminal must not
+        # obey what a peer wrote (direction marks, C1 controls).
+        return redact(json.dumps(fields, default=str))
 
 
 class TextFormatter(logging.Formatter):
@@ -76,7 +81,7 @@ class TextFormatter(logging.Formatter):
             f"{record.name.removeprefix('agentpost.')}: {_one_line(record.getMessage())}{tail}"
         )
         if record.exc_info:
-            line += "\n" + self.formatException(record.exc_info)
+            line += "\n" + _cut_traceback(self.formatException(record.exc_info))
         return redact(line)
 
 
@@ -125,10 +130,28 @@ def _context() -> dict[str, str]:
 
 
 def _extras(record: logging.LogRecord) -> dict[str, Any]:
-    return {name: value for name, value in vars(record).items() if name not in _STANDARD}
+    return {
+        name: value if value is None or isinstance(value, int | float) else _cut(value)
+        for name, value in vars(record).items()
+        if name not in _STANDARD
+    }
+
+
+def _cut(value: object) -> str:
+    """``value`` as text of bounded length; half a secret is not left at the cut."""
+    text = str(value)
+    if len(text) <= MAX_CHARACTERS:
+        return text
+    return redact(text)[:MAX_CHARACTERS] + f"[{len(text)} characters]"
+
+
+def _cut_traceback(text: str) -> str:
+    return (
+        text if len(text) <= MAX_TRACEBACK_CHARACTERS else redact(text)[-MAX_TRACEBACK_CHARACTERS:]
+    )
 
 
 def _one_line(value: object) -> str:
-    text = str(value)
+    text = _cut(value)
     # A record is one line: text of a peer must not be able to forge a second one.
     return text if text.isprintable() else ascii(text)[1:-1]

@@ -55,6 +55,38 @@ def test_a_record_is_one_line_whatever_a_peer_says(form: str) -> None:
     assert "\x1b" not in stream.getvalue()
 
 
+@pytest.mark.parametrize("form", ["json", "text"])
+def test_what_a_peer_says_is_cut_and_commands_no_terminal(form: str) -> None:
+    """G01.02: names with line ends, ANSI escapes, direction marks, a megabyte of anything."""
+    logger, stream = written(form)
+    hostile = "a\r\n\x1b[2J\x9b31m\u202eexe.gpj\u2066" + "z" * 1_000_000
+    logger.warning("hello from %s", hostile, extra={"username": hostile, "names": [hostile]})
+    line = stream.getvalue()
+    assert line.count("\n") == 1
+    assert line.rstrip("\n").isascii()
+    assert line.rstrip("\n").isprintable()
+    assert "zzz" in line
+    assert len(line) < 3 * (log.MAX_CHARACTERS + 100) + 500
+
+
+def test_no_half_of_a_secret_is_left_at_the_cut() -> None:
+    for length in range(log.MAX_CHARACTERS - 60, log.MAX_CHARACTERS + 10):
+        logger, stream = written("json")
+        logger.warning("%spostgresql://me:SECRETSECRET@db/agentpost", "x" * (length - 1) + " ")
+        assert "SECRET" not in stream.getvalue()
+
+
+def test_of_a_long_traceback_the_end_is_kept() -> None:
+    logger, stream = written("json")
+    try:
+        raise ValueError("x" * 1_000_000 + " the end")
+    except ValueError:
+        logger.exception("failed")
+    kept = json.loads(stream.getvalue())["traceback"]
+    assert kept.endswith("the end")
+    assert len(kept) <= log.MAX_TRACEBACK_CHARACTERS
+
+
 def test_tracebacks_are_kept_and_redacted() -> None:
     logger, stream = written("json")
     try:
