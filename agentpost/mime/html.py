@@ -75,7 +75,14 @@ def clean_fragment(fragment: str) -> str:
 
 _SPACE = re.compile(r"[ \t\r\n\f\v]+")
 _NO_BREAK = "\u00a0"
-_HIDDEN = re.compile(r"display\s*:\s*none", re.IGNORECASE)
+_MAY_HIDE = re.compile(r"display|visibility|opacity|max-height|hidden", re.IGNORECASE)
+_HIDDEN = re.compile(
+    r"display\s*:\s*none|visibility\s*:\s*(?:hidden|collapse)"
+    r"|\bopacity\s*:\s*0+(?:\.0*)?(?![\d.])|max-height\s*:\s*0+(?![\d.])",
+    re.IGNORECASE,
+)
+"""Styles under which nothing inside shows.  Not ``font-size:0``: newsletters set it on a cell to
+lose the gaps in it, and set it anew inside."""
 _RULE = "_" * 32
 _MAX_QUOTE_DEPTH = 20
 _APART = frozenset(("p", "h1", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "dl", "pre", "table"))
@@ -153,7 +160,7 @@ def text_from_html(html: str, *, links: bool = True) -> str:
     """``html`` as plain text with LF line ends: paragraphs, lists, quotations as ``> ``
     (blockquotes that a mail program marked as such, not those that only indent).
 
-    What is hidden by ``display:none`` stays out.  With ``links`` an address that the link's text
+    What a style or ``hidden`` keeps from being shown stays out.  With ``links`` an address that the link's text
     does not show follows it in angle brackets.  Linear time, no tree.
     """
     page = _Page()
@@ -238,7 +245,10 @@ def _is_hidden(tag: Start) -> bool:
     """Whether the element is not shown; elements without content cannot be left out with it."""
     if tag.name in ("br", "img", "hr", "input", "meta", "link", "col", "wbr", "area", "base"):
         return False
-    return "isplay" in tag.source and bool(_HIDDEN.search(tag.attributes().get("style", "")))
+    if _MAY_HIDE.search(tag.source) is None:
+        return False
+    attributes = tag.attributes()
+    return "hidden" in attributes or bool(_HIDDEN.search(attributes.get("style", "")))
 
 
 def _write_preformatted(page: _Page, text: str) -> None:
