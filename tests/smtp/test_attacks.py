@@ -1,4 +1,8 @@
-"""Attacks on the wire of submission: the S rows of the collected attacks that need no store."""
+"""Attacks on the wire of submission: the S rows of the collected attacks that need no store.
+
+What smuggling can look like is tried here without the collection too; paths, lines and limits are
+in ``conformance/smtp``, slowness in ``test_server.py``, identity in ``tests/mail/test_policy.py``.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +28,7 @@ def _rows() -> dict[str, dict[str, Any]]:
 
 
 _ROWS = _rows()
-pytestmark = pytest.mark.skipif(not _ROWS, reason="the collection of attacks is not here")
+collected = pytest.mark.skipif(not _ROWS, reason="the collection of attacks is not here")
 
 
 def octets(step: Any) -> bytes:
@@ -46,6 +50,39 @@ def play(name: str) -> tuple[Client, list[bytes]]:
     return speaker, said.splitlines()
 
 
+_ENDS = (
+    *(b"\n.\n", b"\n.\r\n", b"\r\n.\n", b"\r.\r", b"\n.\r", b"\r.\n", b"\r.\r\n", b"\r\n.\r"),
+    *(b"\r\n.\r\r\n", b"\r\r\n.\r\r\n", b"\n\n.\r\n", b"\r\n.\n\r\n", b"\r\n.\0\r\n", b"\r\n\0.\r\n"),
+    *(b"\r\n .\r\n", b"\r\n. \r\n", b"\r\n..\r\n", b"\x0b.\x0b", b"\x0c.\x0c", b"\x85.\x85"),
+    *("\u2028.\u2028".encode(), b"\r\n\xef\xbb\xbf.\r\n"),
+)
+_SECOND = (
+    b"MAIL FROM:<admin@shared.test>\r\nRCPT TO:<victim@ext.test>\r\nDATA\r\n"
+    b"From: admin@shared.test\r\n\r\nsmuggled\r\n.\r\n"
+)
+
+
+@pytest.mark.parametrize("end", _ENDS)
+@pytest.mark.parametrize("pieces", [1, 7, 4096])
+def test_nothing_but_crlf_dot_crlf_ends_a_message(end: bytes, pieces: int) -> None:
+    speaker = client()
+    speaker.send(b"MAIL FROM:<inbox-a@shared.test>\r\nRCPT TO:<rcpt@ext.test>\r\nDATA\r\n")
+    octets = b"From: inbox-a@shared.test\r\nSubject: t\r\n\r\nx" + end + _SECOND
+    said = b"".join(
+        speaker.send(octets[at : at + pieces]) for at in range(0, len(octets), pieces)
+    ).splitlines()
+    assert len(said) == 1
+    if re.search(rb"\r(?!\n)|(?<!\r)\n|\0", end):
+        assert said[0].startswith(b"550 5.6.11")
+        assert speaker.desk.submitted == []
+    else:
+        assert said[0].startswith(b"250 2.0.0")
+        ((envelope, message),) = speaker.desk.submitted
+        assert [path.address for path in envelope.forward_paths] == ["rcpt@ext.test"]
+        assert message.count(b"smuggled") == 1
+
+
+@collected
 @pytest.mark.parametrize("name", [name for name in _ROWS if name.startswith("S01.")])
 def test_smuggling(name: str) -> None:
     speaker, said = play(name)
@@ -95,6 +132,7 @@ _EXPECTED = {
 }
 
 
+@collected
 @pytest.mark.parametrize("name", sorted(_EXPECTED))
 def test_answers(name: str) -> None:
     speaker, said = play(name)
@@ -106,6 +144,7 @@ def test_answers(name: str) -> None:
     assert b"xxxxxxxxxx" not in b"".join(said)
 
 
+@collected
 def test_commands_behind_data_are_data() -> None:
     speaker, said = play("S02.06")
     assert said[-1].startswith(b"354")
@@ -130,6 +169,7 @@ def test_line_without_end() -> None:
     assert speaker.session.closing
 
 
+@collected
 @pytest.mark.parametrize("name", ["S04.04", "S04.06"])
 def test_junk_has_an_end(name: str) -> None:
     row = _ROWS[name]
@@ -143,6 +183,7 @@ def test_junk_has_an_end(name: str) -> None:
     assert len(said) <= 101
 
 
+@collected
 def test_too_many_recipients_keep_the_earlier_ones() -> None:
     speaker, said = play("S07.06")
     assert [line[:9] for line in said[1:51]] == [b"250 2.1.5"] * 50
