@@ -30,6 +30,7 @@ from agentpost.imap.desk import ImapDesk
 from agentpost.imap.server import ImapServer
 from agentpost.jobs.indexing import IndexingWork
 from agentpost.jobs.relay import RelayWork
+from agentpost.jobs.report import ReportWork
 from agentpost.jobs.runner import Runner, Work
 from agentpost.jobs.sweep import SweepWork
 from agentpost.limits import ImapLimits, MessageLimits
@@ -131,6 +132,7 @@ class _Worker:
         store.committed.listeners.append(indexing.note)
         works: list[Work] = [
             RelayWork(relays, ways, self._settings.domain),
+            ReportWork(relays, store.messages, delivery, self._settings.domain),
             indexing,
             SweepWork(Sweeps(store.door, store.blobs)),
         ]

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from agentpost.jobs.indexing import IndexingWork
 from agentpost.jobs.relay import RelayWork
+from agentpost.jobs.report import ReportWork
 from agentpost.jobs.sweep import SweepWork
 
 WORKS: dict[str, type] = {
     IndexingWork.kind: IndexingWork,
     RelayWork.kind: RelayWork,
+    ReportWork.kind: ReportWork,
     SweepWork.kind: SweepWork,
 }

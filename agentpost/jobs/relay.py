@@ -26,6 +26,7 @@ from agentpost.mail.relay import (
     expired,
     prepared,
 )
+from agentpost.mail.reports import report_of
 from agentpost.metrics import DELIVERIES
 from agentpost.model.actor import system_actor
 from agentpost.model.job import Done, GivenUp, Job, Settled, Verdict
@@ -94,6 +95,7 @@ class RelayWork:
                 events=events_of(outgoing, outcomes, transport.name, now),
                 accepted=accepted_now(outcomes),
                 again_at=again,
+                report=report_of(outgoing, outcomes, now, self._limits),
             )
         )
         for outcome in outcomes:

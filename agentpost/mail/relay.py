@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from agentpost.clock import rfc3339
+from agentpost.ids import MessageId
 from agentpost.limits import RelayLimits
 from agentpost.mime.fields import ascii_domain, is_message_id
 from agentpost.mime.outgoing import outgoing as outside
@@ -71,11 +72,15 @@ def prepared(outgoing: Outgoing, domain: str) -> Outgoing:
     when they are missing.  ``domain`` names the server in a Message-ID when the reverse-path has
     no domain.
     """
-    sender = outgoing.reverse_path.rpartition("@")[2]
-    local = outgoing.message.partition("_")[2].lower()
-    own = f"{local}@{_written(sender) or domain}"
+    own = outside_id(outgoing.message, outgoing.reverse_path, domain)
     octets = outside(outgoing.octets, message_id=own, date=outgoing.accepted_at)
     return replace(outgoing, octets=octets)
+
+
+def outside_id(message: MessageId, sender: str, domain: str) -> str:
+    """The Message-ID by which a message without one is known outside, without brackets."""
+    local = message.partition("_")[2].lower()
+    return f"{local}@{_written(sender.rpartition('@')[2]) or domain}"
 
 
 def _written(domain: str) -> str:

@@ -7,6 +7,7 @@ delivered to recipients that live here, and queued for the relay towards all oth
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import trio
@@ -23,9 +24,10 @@ from agentpost.errors import (
 from agentpost.ids import MessageId, OrganizationId, new_id
 from agentpost.limits import MessageLimits
 from agentpost.mail.policy import check_submission
+from agentpost.mail.relay import outside_id
 from agentpost.mime.summary import MessageSummary, summarise
 from agentpost.model.actor import Actor, Scope
-from agentpost.model.envelope import Envelope, ForwardPath
+from agentpost.model.envelope import Envelope, ForwardPath, Notify
 from agentpost.model.inbox import LocalAddress
 from agentpost.model.mailbox import Flag
 from agentpost.model.message import (
@@ -186,16 +188,21 @@ class Submission:
             here = await self._recipient(path.address)
             if here is not None:
                 local.setdefault(here.inbox, (here, path.address))
-            deliveries.append(_delivery(path, here is not None))
+            deliveries.append(_delivery(path, here is not None, envelope.envid))
         remote = any(not delivery.local for delivery in deliveries)
         state = "queued" if remote else "delivered"
         idempotency = outgoing.idempotency
         if idempotency is not None:
             idempotency = replace(idempotency, answer=state)
+        message = MessageId(new_id("msg"))
+        if summary.message_id is None:
+            # The relay gives it this one; answers find back to the conversation by it.
+            own = outside_id(message, sender.address, "localhost")
+            summary = replace(summary, message_id=own)
         first = Arrival(
             organization=sender.organization,
             inbox=sender.inbox,
-            message=MessageId(new_id("msg")),
+            message=message,
             direction="outbound",
             source=actor.source,
             state=state,
@@ -203,7 +210,7 @@ class Submission:
             flags=Flag.SEEN,
             keywords=outgoing.keywords,
             events=_told_at_once(remote, bool(local)),
-            jobs=("relay",) if remote else (),
+            jobs=_jobs(envelope, deliveries),
             fingerprint=_fingerprint(envelope, summary, octets),
             metadata=dict(outgoing.metadata or {}),
             bcc=outgoing.bcc,
@@ -286,12 +293,22 @@ def _told_at_once(remote: bool, local: bool) -> tuple[str, ...]:
     return (*sent, "message.delivered") if local else sent
 
 
-def _delivery(path: ForwardPath, local: bool) -> NewDelivery:
+def _jobs(envelope: Envelope, deliveries: Sequence[NewDelivery]) -> tuple[str, ...]:
+    """What is left to do: the way to other servers, and to tell of success here (RFC 3461)."""
+    jobs = ("relay",) if any(not one.local for one in deliveries) else ()
+    asked = any(one.local and Notify.SUCCESS in one.options.get("notify", ()) for one in deliveries)
+    return (*jobs, "report") if asked and envelope.reverse_path else jobs
+
+
+def _delivery(path: ForwardPath, local: bool, envid: str | None) -> NewDelivery:
     options: dict[str, object] = {}
     if path.notify:
         options["notify"] = sorted(path.notify)
     if path.orcpt is not None:
         options["orcpt"] = path.orcpt
+    if local and envid is not None:
+        # What leaves keeps it with the relay; success here is told from the delivery.
+        options["envid"] = envid
     return NewDelivery(path.address, local, "delivered" if local else "queued", options)
 
 

@@ -64,6 +64,8 @@ class RecipientOutcome:
     ``status`` is an enhanced status code such as ``5.1.1``; ``diagnostic`` what the other server
     said, such as ``smtp; 550 5.1.1 no such user``; ``provider_id`` its name for the message.
     ``retry_after_s`` asks for a time of the next attempt other than the usual one.
+    ``notifies`` when the server that took the message sees to its notifications too (RFC 3461
+    section 5.2.1).
     """
 
     recipient: str
@@ -72,6 +74,42 @@ class RecipientOutcome:
     diagnostic: str | None = None
     provider_id: str | None = None
     retry_after_s: float | None = None
+    notifies: bool = False
+
+
+Action = Literal["failed", "delayed", "delivered", "relayed"]
+"""What a sender is told of a recipient (RFC 3464 section 2.3.3), the worst first."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecipientStatus:
+    """What a sender is told of one recipient.
+
+    ``diagnostic`` is ``smtp; text`` in another server's words, or text of our own; ``original``
+    the sender's ORCPT, ``type;address``.
+    """
+
+    address: str
+    action: Action
+    status: str
+    diagnostic: str | None = None
+    original: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What the sender of a message is to be told: a delivery status notification to be written.
+
+    ``at`` is when it happened, ``accepted_at`` when the message was submitted.
+    """
+
+    reverse_path: str
+    recipients: tuple[RecipientStatus, ...]
+    at: datetime
+    accepted_at: datetime
+    retry_until: datetime | None = None
+    ret: Ret | None = None
+    envid: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +127,7 @@ class Settlement:
     ``job`` and ``attempt`` name the claim under which it was made.
     ``accepted`` when some server took the message in this attempt, which is told once.
     ``again_at`` when recipients are left to be tried; None ends the relay.
+    ``report`` when the sender is to be told by mail.
     """
 
     message: MessageId
@@ -98,3 +137,4 @@ class Settlement:
     events: tuple[NewEvent, ...]
     accepted: bool
     again_at: datetime | None = None
+    report: Report | None = None

@@ -1,8 +1,8 @@
 """What leaves this server: taken up with its octets, and settled with its outcome.
 
 Taking up commits the state ``sending`` before anything is sent; settling writes everything that
-an attempt came to in one transaction: deliveries, the message's state, events, and the end of the
-job or the time of its next attempt.  What was ``sending`` when a worker died is sent again.
+an attempt came to in one transaction: deliveries, the message's state, events, the job that writes to
+the sender, and the end of this one or the time of its next attempt.  What was ``sending`` when a worker died is sent again.
 """
 
 from __future__ import annotations
@@ -22,7 +22,13 @@ from agentpost.ids import (
 )
 from agentpost.model.actor import Actor, Scope
 from agentpost.model.envelope import Notify, Ret
-from agentpost.model.relay import Outgoing, RelayRecipient, Settlement
+from agentpost.model.relay import (
+    Outgoing,
+    RecipientStatus,
+    RelayRecipient,
+    Report,
+    Settlement,
+)
 from agentpost.store.blobs import DiskBlobs
 from agentpost.store.pool import Connection, Row
 from agentpost.store.store import Door
@@ -69,9 +75,37 @@ class Relays:
         for inbox in dict.fromkeys(InboxId(row["inbox_id"]) for row in rows):
             self._committed(inbox)
 
+    async def local_successes(self, actor: Actor, message: MessageId) -> Report | None:
+        """What the sender of ``message`` asked to be told of deliveries on this server.
+
+        They happened when it was submitted, in the same transaction.  None when the message was
+        deleted meanwhile.
+        """
+
+        async def read(connection: Connection, _: Scope) -> list[Row]:
+            return await connection.rows(_LOCAL_SUCCESSES, message)
+
+        rows = await self._door.read(actor, None, None, read)
+        options = [msgspec.json.decode(row["options"]) for row in rows]
+        told = tuple(
+            RecipientStatus(row["recipient"], "delivered", "2.1.5", original=given.get("orcpt"))
+            for row, given in zip(rows, options, strict=True)
+            if Notify.SUCCESS in given.get("notify", ())
+        )
+        if not told:
+            return None
+        at = rows[0]["created_at"]
+        return Report(rows[0]["address"], told, at, at, envid=options[0].get("envid"))
+
+
+_LOCAL_SUCCESSES = """
+SELECT d.recipient, d.options, m.created_at, i.address
+FROM deliveries d JOIN messages m ON m.id = d.message_id JOIN inboxes i ON i.id = m.inbox_id
+WHERE d.message_id = $1 AND d.local ORDER BY d.recipient
+"""
 
 _SETTLE = "SELECT s.inbox_id FROM settle_relays({}) AS s (inbox_id)".format(
-    ", ".join(f"${n + 1}" for n in range(15))
+    ", ".join(f"${n + 1}" for n in range(17))
 )
 
 
@@ -80,6 +114,7 @@ def _columns(settlements: Sequence[Settlement]) -> list[list[Any]]:
     relays: list[tuple[Any, ...]] = []
     outcomes: list[tuple[Any, ...]] = []
     events: list[tuple[Any, ...]] = []
+    reports: list[tuple[Any, ...]] = []
     for ordinal, one in enumerate(settlements, 1):
         relays.append((one.message, one.job, one.attempt, one.accepted, one.again_at))
         outcomes += [
@@ -90,8 +125,10 @@ def _columns(settlements: Sequence[Settlement]) -> list[list[Any]]:
             (ordinal, new_id("evt"), event.type, msgspec.json.encode(event.data).decode())
             for event in one.events
         ]
+        if one.report is not None:
+            reports.append((ordinal, msgspec.json.encode(one.report).decode()))
     columns: list[list[Any]] = []
-    for rows, width in ((relays, 5), (outcomes, 6), (events, 4)):
+    for rows, width in ((relays, 5), (outcomes, 6), (events, 4), (reports, 2)):
         columns += [list(column) for column in zip(*rows, strict=True)] or [
             [] for _ in range(width)
         ]

@@ -10,12 +10,15 @@ import trio
 
 from agentpost.jobs.gathering import Gathering
 from agentpost.jobs.relay import RelayWork
+from agentpost.jobs.report import ReportWork
 from agentpost.jobs.runner import Runner
 from agentpost.limits import JobLimits
+from agentpost.mail.delivery import Delivery
 from agentpost.mail.relay import Ways
 from agentpost.mail.transports.simulator import Simulator
 from agentpost.model.actor import system_actor
 from agentpost.model.job import Again, Done, GivenUp, Job, Verdict
+from agentpost.store.directory import Directory
 from agentpost.store.pool import Database
 from tests.jobs.world import World, make_world
 
@@ -292,9 +295,11 @@ async def test_mail_goes_through_the_simulator(database: Database, tmp_path: Pat
     message = await world.send(
         "bounce@simulator.x.example", "ooo@simulator.x.example", "c@example.com"
     )
-    async with Running(Runner(world.jobs, [work], FAST)):
+    delivery = Delivery(world.messages, Directory(world.messages._door))
+    telling = ReportWork(world.relays, world.messages, delivery, "agentpost.localhost")
+    async with Running(Runner(world.jobs, [work, telling], FAST)):
         await until(lambda: none_left(world))
-        await until(lambda: world.value("SELECT count(*) = 2 FROM messages"))
+        await until(lambda: world.value("SELECT count(*) = 3 FROM messages"))
     assert await world.states(message) == {
         "bounce@simulator.x.example": "bounced",
         "ooo@simulator.x.example": "delivered",

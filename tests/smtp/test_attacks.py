@@ -52,7 +52,14 @@ def play(name: str) -> tuple[Client, list[bytes]]:
 
 _ENDS = (
     *(b"\n.\n", b"\n.\r\n", b"\r\n.\n", b"\r.\r", b"\n.\r", b"\r.\n", b"\r.\r\n", b"\r\n.\r"),
-    *(b"\r\n.\r\r\n", b"\r\r\n.\r\r\n", b"\n\n.\r\n", b"\r\n.\n\r\n", b"\r\n.\0\r\n", b"\r\n\0.\r\n"),
+    *(
+        b"\r\n.\r\r\n",
+        b"\r\r\n.\r\r\n",
+        b"\n\n.\r\n",
+        b"\r\n.\n\r\n",
+        b"\r\n.\0\r\n",
+        b"\r\n\0.\r\n",
+    ),
     *(b"\r\n .\r\n", b"\r\n. \r\n", b"\r\n..\r\n", b"\x0b.\x0b", b"\x0c.\x0c", b"\x85.\x85"),
     *("\u2028.\u2028".encode(), b"\r\n\xef\xbb\xbf.\r\n"),
 )

@@ -201,7 +201,7 @@ async def test_uses_are_right_after_a_relay_is_done(filled: World, tmp_path: Pat
     message = next(iter(jobs)).payload["message_id"]
     await filled.rows(
         "SELECT settle_relays($1, $2, $3, '{true}', ARRAY[NULL::timestamptz], '{1,1}', $4,"
-        " '{sent,sent}', '{2.0.0,2.0.0}', '{ok,ok}', '{a,b}', '{}', '{}', '{}', '{}')",
+        " '{sent,sent}', '{2.0.0,2.0.0}', '{ok,ok}', '{a,b}', '{}', '{}', '{}', '{}', '{}', '{}')",
         [message],
         [jobs[0].id],
         [jobs[0].attempts],

@@ -286,8 +286,9 @@ class _Transaction:
         """What the host says becomes these recipients' outcome."""
         status = reply.enhanced or f"{reply.severity}.0.0"
         named = reply.queued_as if state == "sent" else None
+        notifies = state == "sent" and b"DSN" in self._conversation.offers
         self.outcomes += [
-            RecipientOutcome(one.address, state, status, f"smtp; {reply}", named)
+            RecipientOutcome(one.address, state, status, f"smtp; {reply}", named, notifies=notifies)
             for one in recipients
         ]
 

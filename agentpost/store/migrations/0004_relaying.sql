@@ -63,7 +63,8 @@ CREATE FUNCTION settle_relays(
     -- *_relay counts from 1
     o_relay integer[], o_recipient text[], o_state text[], o_status text[], o_diagnostic text[],
     o_provider_id text[],
-    e_relay integer[], e_id text[], e_type text[], e_data jsonb[]
+    e_relay integer[], e_id text[], e_type text[], e_data jsonb[],
+    n_relay integer[], n_report jsonb[]
 ) RETURNS SETOF text
 LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan
     SET enable_seqscan = off AS $$
@@ -114,6 +115,13 @@ BEGIN
     LEFT JOIN messages m ON m.id = l.message_id
     WHERE e.type <> 'message.sent' OR NOT l.accepted
     ORDER BY e.ord;
+
+    -- The sender is told by mail: exactly once, because that is a job of its own from here on.
+    INSERT INTO jobs (organization_id, kind, payload)
+    SELECT l.organization_id, 'report', jsonb_build_object('message_id', l.message_id,
+        'inbox_id', l.inbox_id, 'report', n.report)
+    FROM unnest(n_relay, n_report) AS n (relay, report)
+    JOIN relays l ON l.message_id = r_message[n.relay];
 
     UPDATE relays l SET accepted = true
     FROM unnest(r_message, r_accepted) AS r (message, accepted)

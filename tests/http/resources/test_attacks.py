@@ -466,7 +466,7 @@ _ELSEWHERE: Final = {
     "R02.07": "tests/http/test_wire.py",
     "R08.01": "tests/mime/test_reply_html.py",
     "L01.01": "tests/mail/test_relay_simulator.py",
-    "L01.03": "tests/jobs/test_relay.py",
+    "L01.03": "tests/jobs/test_report.py",
     "G01.02": "tests/test_log.py",
 }
 
