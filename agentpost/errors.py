@@ -87,6 +87,19 @@ class InvalidCursor(Problem):
     )
 
 
+class ChangesForgotten(Problem):
+    """What happened so long ago is not known any longer."""
+
+    column = Column(
+        "changes_forgotten",
+        410,
+        "CLIENTBUG",
+        (554, "5.5.0"),
+        "Some of what was destroyed after this modseq is not known any longer.",
+        "Begin anew with since=0, and drop what you hold of the inbox that is not told again.",
+    )
+
+
 class UnknownField(Problem):
     """Some fields of the request are not valid."""
 

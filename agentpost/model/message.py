@@ -300,10 +300,14 @@ class Destroyed:
 
 @dataclass(frozen=True, slots=True)
 class InboxChanges:
-    """What happened in an inbox after a modseq: ids by kind, and where that leads."""
+    """What happened in an inbox after a modseq: ids by kind, and where that leads.
+
+    What was destroyed up to ``forgotten`` is not all told any longer.
+    """
 
     created: tuple[MessageId, ...]
     updated: tuple[MessageId, ...]
     destroyed: tuple[MessageId, ...]
     modseq: ModSeq
     has_more: bool
+    forgotten: ModSeq

@@ -316,7 +316,7 @@ class Messages:
             return await connection.rows(_CHANGES, where.inbox, since, limit + 1)
 
         found = await self._door.read(actor, "messages:read", Place("inbox", inbox), read)
-        modseq = found[0]["counter"]
+        modseq, forgotten = found[0]["counter"], ModSeq(found[0]["forgotten"])
         found = [row for row in found if row["message_id"] is not None]
         more = len(found) > limit
         if more:
@@ -334,11 +334,12 @@ class Messages:
             tuple(kinds["destroyed"]),
             ModSeq(modseq),
             more,
+            forgotten,
         )
 
 
 _CHANGES = """
-SELECT i.modseq AS counter, h.* FROM inboxes i LEFT JOIN LATERAL (
+SELECT i.modseq AS counter, i.forgotten_modseq AS forgotten, h.* FROM inboxes i LEFT JOIN LATERAL (
     SELECT * FROM (
         SELECT p.message_id,
             CASE WHEN m.created_modseq > $2 THEN m.created_modseq ELSE max(p.modseq) END AS modseq,
