@@ -34,18 +34,14 @@ def plain(message: bytes) -> Login:
     if len(parts) != 3:
         raise InvalidRequest("A PLAIN message has exactly two NULs.")
     authorization = _text(parts[0])
-    login = Login(_some(parts[1]), _some(parts[2]))
+    login = Login(answer(parts[1]), answer(parts[2]))
     if authorization not in ("", login.username):
         raise AuthenticationFailed
     return login
 
 
-def login(username: bytes, password: bytes) -> Login:
-    """The two answers of LOGIN.  Raises: InvalidRequest when one is empty, too long or not text."""
-    return Login(_some(username), _some(password))
-
-
-def _some(octets: bytes) -> str:
+def answer(octets: bytes) -> str:
+    """One answer of LOGIN.  Raises: InvalidRequest when it is empty, too long or not text."""
     if not octets:
         raise InvalidRequest("The user name or the password is empty.")
     return _text(octets)

@@ -19,6 +19,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Final
 
+from agentpost.auth.sasl import Login
 from agentpost.errors import Problem
 from agentpost.log import actor_id
 from agentpost.smtp.desk import Memory, SubmissionDesk, Terms
@@ -27,7 +28,7 @@ from agentpost.smtp.wire import commands, replies, states
 from agentpost.smtp.wire.commands import Refused
 from agentpost.smtp.wire.lines import Break, LineFramer
 from agentpost.smtp.wire.replies import Reply
-from agentpost.smtp.wire.sasl import Credentials, Dialogue
+from agentpost.smtp.wire.sasl import Dialogue
 from agentpost.smtp.wire.states import (
     Addressing,
     Anonymous,
@@ -330,10 +331,8 @@ class Session:
                 replies.problem((code, enhanced), problem.message, problem.fix)
             )
 
-    async def _login(self, credentials: Credentials) -> Reply:
-        actor = await self._desk.authenticate(
-            credentials.username, credentials.password, self._peer
-        )
+    async def _login(self, login: Login) -> Reply:
+        actor = await self._desk.authenticate(login.username, login.password, self._peer)
         actor_id.set(actor.credential)
         self._state = Ready(actor, self._state.hello)
         return replies.AUTHENTICATED

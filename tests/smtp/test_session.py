@@ -192,8 +192,10 @@ class TestLogin:
 
     def test_long_initial_response(self) -> None:
         speaker = Client()
-        long = plain(password="x" * 5000)
+        long = plain(username="u" * 1000, password="x" * 1000, authorization="u" * 1000)
+        assert len(long) > 2048
         assert speaker.say(f"AUTH PLAIN {long}").startswith("535")
+        assert speaker.say(f"AUTH PLAIN {plain(password='x' * 5000)}").startswith("501 5.5.2")
         assert speaker.say(f"auth plain {'A' * 12_300}").startswith("500 5.5.2")
         # Without AUTH in front the ordinary limit holds.
         assert speaker.say("NOOP " + "x" * 3000).startswith("500 5.5.2")
