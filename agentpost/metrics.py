@@ -10,6 +10,7 @@ a single labelled series as it should.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -33,16 +34,22 @@ FAILED_HANDSHAKES = Counter(
     "agentpost_tls_handshakes_failed", "Connections lost in TLS.", ["service"], registry=REGISTRY
 )
 LOGINS = Counter(
-    "agentpost_logins", "Authentications, by outcome.", ["service", "outcome"], registry=REGISTRY
+    "agentpost_logins",
+    "Logins over IMAP and SMTP: ok, or the code of the error.",
+    ["service", "outcome"],
+    registry=REGISTRY,
 )
 COMMANDS = Counter(
     "agentpost_commands",
-    "IMAP and SMTP commands answered, by outcome.",
+    "IMAP and SMTP commands: ok, no and bad, or the first digit of the reply.",
     ["service", "command", "outcome"],
     registry=REGISTRY,
 )
 REQUESTS = Counter(
-    "agentpost_http_requests", "HTTP requests.", ["route", "method", "status"], registry=REGISTRY
+    "agentpost_http_requests",
+    "HTTP requests; without a route where there is no such one.",
+    ["route", "method", "status"],
+    registry=REGISTRY,
 )
 REQUEST_SECONDS = Histogram(
     "agentpost_http_request_seconds",
@@ -70,39 +77,61 @@ COMMIT_SECONDS = Histogram(
     registry=REGISTRY,
 )
 JOBS = Counter("agentpost_jobs", "Jobs run, by outcome.", ["kind", "outcome"], registry=REGISTRY)
-WEBHOOKS = Counter(
-    "agentpost_webhook_deliveries", "Webhook requests, by outcome.", ["outcome"], registry=REGISTRY
-)
 FAULTS = Counter(
-    "agentpost_faults", "Exceptions that were bugs, by place.", ["place"], registry=REGISTRY
+    "agentpost_faults",
+    "Exceptions that were bugs, by protocol.",
+    ["service"],
+    registry=REGISTRY,
 )
+
+
+@functools.cache
+def command(service: str, verb: bytes, outcome: str) -> Counter:
+    """The counter of one command of ``imap`` or ``smtp``, to be increased.
+
+    ``verb`` is one of the service's own table or ``UNKNOWN``, never what a client wrote: every
+    combination is kept for ever.
+    """
+    return COMMANDS.labels(service, verb.decode("ascii").lower(), outcome)
+
+
+UNKNOWN = b"unknown"
+"""The verb of what is no command."""
 
 
 def watch_connections(
-    service: str, now: Callable[[], int], ever: Callable[[], int], refused: Callable[[], int]
+    service: str,
+    now: Callable[[], int],
+    ever: Callable[[], int],
+    refused: Callable[[], int],
+    failed_handshakes: Callable[[], int],
 ) -> None:
     """Report a listener's own counts, read at each scrape.
 
-    ``ever`` and ``refused`` only grow; they are given as functions because the listener counts
-    without knowing of metrics.
+    All but ``now`` only grow; they are given as functions because the listener counts without
+    knowing of metrics.
     """
     CONNECTIONS.labels(service).set_function(now)
-    _WATCHED[service] = (ever, refused)
+    _WATCHED[service] = (
+        (ACCEPTED, ever),
+        (REFUSED, refused),
+        (FAILED_HANDSHAKES, failed_handshakes),
+    )
 
 
-_WATCHED: dict[str, tuple[Callable[[], int], Callable[[], int]]] = {}
-_SEEN: dict[tuple[str, str], int] = {}
+_WATCHED: dict[str, tuple[tuple[Counter, Callable[[], int]], ...]] = {}
+_SEEN: dict[tuple[str, Counter], int] = {}
 
 
 def expose() -> bytes:
     """This worker's metrics in Prometheus' text format."""
-    for service, (ever, refused) in _WATCHED.items():
-        _advance(ACCEPTED, service, "accepted", ever())
-        _advance(REFUSED, service, "refused", refused())
+    for service, counted in _WATCHED.items():
+        for counter, total in counted:
+            _advance(counter, service, total())
     return generate_latest(REGISTRY)
 
 
-def _advance(counter: Counter, service: str, what: str, total: int) -> None:
-    before = _SEEN.get((service, what), 0)
+def _advance(counter: Counter, service: str, total: int) -> None:
+    before = _SEEN.get((service, counter), 0)
     counter.labels(service).inc(total - before)
-    _SEEN[service, what] = total
+    _SEEN[service, counter] = total

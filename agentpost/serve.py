@@ -185,7 +185,11 @@ class _Worker:
         """The counts of one service, which its metrics read."""
         tally = Tally(self._net_limits())
         metrics.watch_connections(
-            service, lambda: tally.open, lambda: tally.accepted, lambda: tally.refused
+            service,
+            lambda: tally.open,
+            lambda: tally.accepted,
+            lambda: tally.refused,
+            lambda: tally.failed_handshakes,
         )
         return tally
 

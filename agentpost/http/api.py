@@ -41,6 +41,7 @@ from agentpost.http.wire import Head, MalformedRequest
 from agentpost.ids import EnvironmentId, OrganizationId, is_id, ulid
 from agentpost.limits import HttpLimits
 from agentpost.log import actor_id, request_id
+from agentpost.metrics import FAULTS, REQUEST_SECONDS, REQUESTS
 from agentpost.model.actor import Actor
 from agentpost.net import Peer
 
@@ -140,7 +141,7 @@ def _new_request_id() -> str:
 class _Exchange:
     """One request on its way."""
 
-    __slots__ = ("allowance", "api", "began", "head", "identity", "peer")
+    __slots__ = ("allowance", "api", "began", "endpoint", "head", "identity", "peer")
 
     def __init__(self, api: Api, head: Head, peer: Peer) -> None:
         self.api = api
@@ -148,6 +149,7 @@ class _Exchange:
         self.peer = peer
         self.identity = _new_request_id()
         self.allowance: Allowance | None = None
+        self.endpoint: Endpoint | None = None
         self.began = time.perf_counter()
         request_id.set(self.identity)
         actor_id.set(None)
@@ -161,7 +163,7 @@ class _Exchange:
             )
         if head.method == "OPTIONS":
             return self.dress(Answer(204, [("allow", ", ".join(match.methods))]))
-        endpoint = match.endpoint(head.method)
+        endpoint = self.endpoint = match.endpoint(head.method)
         if endpoint is None:
             return self.dress(problems.method_answer(match.methods, self.identity))
         actor = _ANONYMOUS if endpoint.public else await self._actor()
@@ -219,6 +221,7 @@ class _Exchange:
     def broken(self, error: Exception) -> Answer:
         """The answer to a bug: the log gets the traceback, the client a request id."""
         where = {"method": self.head.method, "path": self.head.path}
+        FAULTS.labels("http").inc()
         log.error("request failed", exc_info=error, extra=where)
         return self.dress(problems.internal_answer(self.identity))
 
@@ -226,8 +229,13 @@ class _Exchange:
         """Add what every answer carries, and log the request."""
         allowance = self.allowance or self.api.governor.peek_stranger(self.peer.network)
         answer.fields += [("x-request-id", self.identity), *_ALWAYS, *allowance.fields()]
+        elapsed_s = time.perf_counter() - self.began
+        endpoint = self.endpoint
+        # Labels are the table's words, never a client's.
+        route, method = ("-", "-") if endpoint is None else (endpoint.path, endpoint.method)
+        REQUESTS.labels(route, method, str(answer.status)).inc()
+        REQUEST_SECONDS.labels(route).observe(elapsed_s)
         if log.isEnabledFor(logging.INFO):
-            elapsed_ms = round((time.perf_counter() - self.began) * 1000, 2)
             # The path without its query: keys may stand there.
             log.info(
                 "request",
@@ -235,7 +243,7 @@ class _Exchange:
                     "method": self.head.method,
                     "path": self.head.path,
                     "status": answer.status,
-                    "elapsed_ms": elapsed_ms,
+                    "elapsed_ms": round(elapsed_s * 1000, 2),
                 },
             )
         return answer

@@ -16,6 +16,7 @@ from typing import Final
 
 import trio
 
+from agentpost import metrics
 from agentpost.errors import InvalidRequest, MailboxNotFound, Problem
 from agentpost.imap.capabilities import capability_words
 from agentpost.imap.commands import COMMANDS, Command
@@ -104,32 +105,46 @@ class Session:
         by_uid = name.startswith(b"UID ")
         command = COMMANDS.get(name[4:] if by_uid else name)
         if command is None or (by_uid and not command.by_uid):
+            metrics.command("imap", metrics.UNKNOWN, "bad").inc()
             self._bad(tag, "Unknown command." if name else "There is no command.")
             return
+        outcome = "bad"
         if not isinstance(self.state, command.needs):
             self._bad(tag, _out_of_place(self.state))
-            return
-        if command.only_before_login and isinstance(self.state, Authenticated):
+        elif command.only_before_login and isinstance(self.state, Authenticated):
             self._bad(tag, "You have logged in already.")
-            return
-        self.check_welcome()
-        if self.closing:
-            return
+        else:
+            self.check_welcome()
+            if self.closing:
+                return
+            outcome = await self._outcome(command, tag, name, frame, by_uid)
+        metrics.command("imap", name, outcome).inc()
+
+    async def _outcome(
+        self, command: Command, tag: bytes, name: bytes, frame: Frame, by_uid: bool
+    ) -> str:
+        """Run a command and say what becomes of it: ``ok``, ``no`` or ``bad``."""
+        outcome = "no"
         try:
             await self._run(command, tag, name, frame, by_uid)
+            outcome = "ok"
         except SyntaxFault as fault:
             self._bad(tag, f"{fault.message} (at octet {fault.position}).", code=fault.column.imap)
+            outcome = "bad"
         except InvalidRequest as problem:
             self._bad(tag, _sentence(problem), code=problem.column.imap)
+            outcome = "bad"
         except Problem as problem:
             await self._refuse(command, tag, by_uid, problem)
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             raise
         except Exception:
+            metrics.FAULTS.labels("imap").inc()
             _log.exception("command failed", extra={"command": name.decode("ascii", "replace")})
             self.say(response.no(tag, "An internal error; it was logged.", "SERVERBUG"))
         if self.failed_logins >= self.desk.limits.max_failed_logins:
             self.bye("Too many failed logins.")
+        return outcome
 
     async def _run(
         self, command: Command, tag: bytes, name: bytes, frame: Frame, by_uid: bool

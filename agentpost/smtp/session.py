@@ -19,9 +19,11 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Final
 
+from agentpost import metrics
 from agentpost.auth.sasl import Login
-from agentpost.errors import Problem
+from agentpost.errors import AuthenticationFailed, Problem
 from agentpost.log import actor_id
+from agentpost.metrics import LOGINS
 from agentpost.smtp.desk import Memory, SubmissionDesk, Terms
 from agentpost.smtp.intake import Intake
 from agentpost.smtp.wire import commands, replies, states
@@ -185,6 +187,7 @@ class Session:
         verb, argument = commands.split(line)
         run = _RUN.get(verb)
         if run is None:
+            metrics.command("smtp", metrics.UNKNOWN, "5xx").inc()
             known = verb in states.NOT_IMPLEMENTED
             self._complain(replies.NOT_IMPLEMENTED if known else replies.UNKNOWN)
             return True
@@ -196,6 +199,7 @@ class Session:
             said = refused
             if refused is replies.CHUNKS_BEGUN:
                 self._abandon()
+        metrics.command("smtp", verb, _outcome(said)).inc()
         if said is None:
             return False
         if said.code in _BAD_CODES:
@@ -266,6 +270,7 @@ class Session:
         except Problem as problem:
             return replies.problem(problem.column.smtp, problem.message, problem.fix)
         except Exception:
+            metrics.FAULTS.labels("smtp").inc()
             _log.exception("a command failed in %s", type(self._state).__name__)
             return replies.INTERNAL
 
@@ -321,8 +326,10 @@ class Session:
         except Refused as refused:
             if refused.reply.code in _BAD_CODES:
                 raise
+            LOGINS.labels("smtp", AuthenticationFailed.column.code).inc()
             return self._login_failed(refused.reply)
         except Problem as problem:
+            LOGINS.labels("smtp", problem.code).inc()
             code, enhanced = problem.column.smtp
             if code != 421:
                 # The replies that RFC 4954 section 6 knows for AUTH.
@@ -333,6 +340,7 @@ class Session:
 
     async def _login(self, login: Login) -> Reply:
         actor = await self._desk.authenticate(login.username, login.password, self._peer)
+        LOGINS.labels("smtp", "ok").inc()
         actor_id.set(actor.credential)
         self._state = Ready(actor, self._state.hello)
         return replies.AUTHENTICATED
@@ -477,3 +485,8 @@ _RUN: Final[dict[bytes, Callable[[Session, bytes], Awaitable[Reply | None]]]] = 
     b"QUIT": Session._quit,
 }
 assert frozenset(_RUN) == states.COMMANDS
+
+
+def _outcome(said: Reply | None) -> str:
+    """A reply as metrics count it; BDAT is answered after its octets."""
+    return "later" if said is None else f"{said.code // 100}xx"

@@ -14,6 +14,7 @@ from agentpost.errors import AuthenticationFailed, Problem, TooManyConnections
 from agentpost.imap.commands.command import Command, Done
 from agentpost.imap.states import Authenticated, Connected
 from agentpost.imap.wire.cursor import Cursor
+from agentpost.metrics import LOGINS
 
 if TYPE_CHECKING:
     from agentpost.imap.session import Session
@@ -47,6 +48,18 @@ async def enter(session: Session, username: bytes, password: bytes) -> Done:
     A failure is answered after a constant time, and the third one ends the connection.
     Raises: AuthenticationFailed and its kin; RateLimited; TooManyConnections.
     """
+    try:
+        state = await _authenticated(session, username, password)
+    except Problem as problem:
+        LOGINS.labels("imap", problem.code).inc()
+        raise
+    LOGINS.labels("imap", "ok").inc()
+    session.logged_in(state)
+    words = " ".join(session.capabilities())
+    return Done(f"CAPABILITY {words}", "Logged in.")
+
+
+async def _authenticated(session: Session, username: bytes, password: bytes) -> Authenticated:
     desk = session.desk
     began = trio.current_time()
     try:
@@ -61,9 +74,7 @@ async def enter(session: Session, username: bytes, password: bytes) -> Done:
     bound = desk.connections_allowed(local)
     if desk.connections.get(where.inbox, 0) >= bound:
         raise TooManyConnections(f"The inbox has {bound} connections already.")
-    session.logged_in(Authenticated(actor=actor, where=where))
-    words = " ".join(session.capabilities())
-    return Done(f"CAPABILITY {words}", "Logged in.")
+    return Authenticated(actor=actor, where=where)
 
 
 COMMAND = Command(b"LOGIN", Connected, parse, run, only_before_login=True)
