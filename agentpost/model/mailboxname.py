@@ -1,6 +1,7 @@
 """What a mailbox may be called, by whatever protocol it is named (RFC 9051 section 5.1).
 
-A name is a row of a table and never a path: ``..`` means nothing.
+Inside the house a name is Unicode in Normalization Form C with ``/`` between levels, the first
+level INBOX in upper case.  A name is a row of a table and never a path: ``..`` means nothing.
 """
 
 from __future__ import annotations
@@ -15,13 +16,17 @@ SEPARATOR: Final = "/"
 
 _INBOX: Final = re.compile(r"[Ii][Nn][Bb][Oo][Xx](?=/|\Z)")
 _FORBIDDEN: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]")
+"""Controls, and the line and paragraph separators that Net-Unicode forbids (RFC 5198 section 2)."""
 
 
 def canonical(name: str) -> str:
-    """``name`` in Normalization Form C, its first level in upper case when it spells INBOX."""
+    """``name`` in Normalization Form C, its first level in upper case when it spells INBOX in
+    whatever ASCII case."""
     if not name.isascii():
         name = unicodedata.normalize("NFC", name)
-    return "INBOX" + name[5:] if _INBOX.match(name) else name
+    if name[:1] in ("i", "I") and _INBOX.match(name):
+        return "INBOX" + name[5:]
+    return name
 
 
 def fault_of_name(name: str, limits: GrammarLimits) -> str | None:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from agentpost.errors import AlreadyExists, NotAcceptable
 from agentpost.imap.commands.command import Command, Done
 from agentpost.imap.states import Authenticated
-from agentpost.imap.wire import utf7
 from agentpost.imap.wire.cursor import Cursor
 from agentpost.limits import GrammarLimits
+from agentpost.model.mailboxname import fault_of_name
 
 if TYPE_CHECKING:
     from agentpost.imap.session import Session
@@ -39,9 +39,9 @@ def check_name(name: str) -> None:
     """Whether a mailbox may be called so.  Raises: AlreadyExists for INBOX; CannotBeCalled."""
     if name == "INBOX":
         raise AlreadyExists("INBOX always exists.")
-    fault = utf7.name_fault(name, GrammarLimits())
+    fault = fault_of_name(name, GrammarLimits())
     if fault is not None:
-        raise CannotBeCalled(fault)
+        raise CannotBeCalled(f"A mailbox name {fault}.")
 
 
 class CannotBeCalled(NotAcceptable):

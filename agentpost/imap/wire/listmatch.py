@@ -10,7 +10,7 @@ a few operations on small integers, whatever the pattern; a backtracking matcher
 
 from __future__ import annotations
 
-from agentpost.imap.wire.utf7 import SEPARATOR
+from agentpost.model.mailboxname import SEPARATOR
 
 
 class ListPattern:

@@ -1,7 +1,6 @@
 """Mailbox names and keywords on the wire (RFC 9051 section 5.1 and appendix A.1, RFC 3501 section 5.1.3).
 
-Knows modified UTF-7, UTF-8 and which names a mailbox can have.  Inside the house a name is Unicode
-in Normalization Form C with ``/`` between levels, and the first level INBOX is in upper case.
+Knows modified UTF-7 and UTF-8; what a mailbox may be called is ``model.mailboxname``'s to say.
 
 Modified UTF-7 is taken only in its one canonical form: a name that encodes printable ASCII, lacks
 its final ``-``, shifts needlessly or holds half a surrogate pair is no name, so that two spellings
@@ -14,22 +13,16 @@ in the same way, as mail programs do with theirs: what an atom cannot hold is en
 from __future__ import annotations
 
 import re
-import unicodedata
 from binascii import Error as Base64Error
 from binascii import a2b_base64, b2a_base64
 
-from agentpost.limits import GrammarLimits
-
-SEPARATOR = "/"
+from agentpost.model.mailboxname import canonical
 
 _DIRECT = re.compile(rb"[\x20-\x7e]*+")
 _SHIFTED = re.compile(rb"&([A-Za-z0-9+,]*+)-")
 _ENCODED_RUN = re.compile(r"&|[^\x20-\x7e]+")
 _KEYWORD_ATOM = re.compile(r"[!#$&'+,\-./0-9:;<=>?@A-Z\[^_`a-z|}~]+")
 _KEYWORD_RUN = re.compile(r"&|[^!#$'+,\-./0-9:;<=>?@A-Z\[^_`a-z|}~&]+")
-_INBOX = re.compile(r"[Ii][Nn][Bb][Oo][Xx](?=/|\Z)")
-# Controls, and the line and paragraph separators that Net-Unicode forbids (RFC 5198 section 2).
-_FORBIDDEN = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]")
 
 
 def decode(octets: bytes) -> str | None:
@@ -87,35 +80,6 @@ def decode_name(octets: bytes, *, utf8: bool) -> str | None:
 def encode_name(name: str, *, utf8: bool) -> bytes:
     """A mailbox name as octets for the client, before quoting."""
     return name.encode("utf-8") if utf8 else encode(name)
-
-
-def canonical(name: str) -> str:
-    """``name`` in Normalization Form C with a first level INBOX, in whatever ASCII case, in upper
-    case."""
-    if not name.isascii():
-        name = unicodedata.normalize("NFC", name)
-    if name[:1] in ("i", "I") and _INBOX.match(name):
-        return "INBOX" + name[5:]
-    return name
-
-
-def name_fault(name: str, limits: GrammarLimits) -> str | None:
-    """Why no mailbox can have this name, or None when one can.
-
-    A name is a row of a table and never a path: ``..`` means nothing.
-    """
-    if not name:
-        return "a mailbox name is not empty"
-    if _FORBIDDEN.search(name):
-        return "a mailbox name has no control characters"
-    if len(name.encode("utf-8")) > limits.max_mailbox_octets:
-        return "the mailbox name is too long"
-    levels = name.split(SEPARATOR)
-    if "" in levels:
-        return "a mailbox name has no empty levels"
-    if len(levels) > limits.max_mailbox_levels:
-        return "the mailbox name has too many levels"
-    return None
 
 
 def encode_keyword(label: str) -> str:
