@@ -159,11 +159,12 @@ def unfold(value: bytes) -> bytes:
 def select_fields(
     octets: bytes, start: int, end: int, names: Collection[bytes], *, exclude: bool = False
 ) -> bytes:
-    """The fields called one of ``names`` exactly as found, then the empty line.
+    """The fields called one of ``names`` exactly as found, then an empty line.
 
     ``names`` are in lower case.  With ``exclude`` everything but those fields, lines that are no
-    field included.  ``end`` is where the body begins.  A header section that the message ends
-    without an empty line has none here either.
+    field included.  ``end`` is where the body begins.  Where the message ends without an empty
+    line the section less some fields has none either; a list of fields is ended by one all the
+    same, as clients know from other servers.
 
     Source: RFC 9051 section 6.4.5.1 (HEADER.FIELDS and HEADER.FIELDS.NOT).
     """
@@ -178,7 +179,7 @@ def select_fields(
                 add(found[0])
         elif (name.lower() in names) is not exclude:
             add(found[0])
-    add(blank)
+    add(blank if blank or exclude else b"\r\n")
     return b"".join(pieces)
 
 

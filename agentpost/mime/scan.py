@@ -8,7 +8,8 @@ How it works: a part is a region of the octets.  A multipart's region is cut at 
 lines, so an outer boundary ends whatever is open inside it without a look at inner ones.  Each
 region carries two ends: where the boundary line begins, and where the line end before it begins,
 which belongs to the boundary (RFC 2046 section 5.1.1); a header section may reach to the first,
-a body only to the second.  Regions wait in a list, not on the call stack; the tree is put
+a body only to the second.  The closing boundary line of a multipart is a whole line also where the
+next boundary follows at once: there the body reaches to the first, as in other servers.  Regions wait in a list, not on the call stack; the tree is put
 together from its leaves at the end.  Each multipart inside another is one more pass over its
 octets; the depth and the octets gone through are bounded, so the cost is linear.
 """
@@ -220,7 +221,9 @@ class _Scanner:
             node.opaque = True
             return
         default = b"message/rfc822" if node.type == b"multipart/digest" else b"text/plain"
-        regions = _regions(self.octets, boundary, start, line, node.end, room + 1)
+        regions, closed = _regions(self.octets, boundary, start, line, node.end, room + 1)
+        if closed == line:
+            node.body_end = line
         over = len(regions) > room
         if over:
             del regions[room:]
@@ -249,8 +252,9 @@ def _boundary(parameters: Parameters) -> bytes:
 
 def _regions(
     octets: bytes, boundary: bytes, start: int, line: int, end: int, most: int
-) -> list[tuple[int, int, int]]:
-    """The regions of the parts of a multipart whose body stands from ``start`` to ``line``.
+) -> tuple[list[tuple[int, int, int]], int]:
+    """The regions of the parts of a multipart whose body stands from ``start`` to ``line``, and
+    where the line after its closing boundary begins, -1 when it is never closed.
 
     At most ``most`` of them, so that nothing is gained by looking on.
 
@@ -273,11 +277,11 @@ def _regions(
         if closes or after == line or octets[after] in _AFTER_BOUNDARY:
             if open_at >= 0:
                 regions.append((open_at, at, _before_line(octets, open_at, at)))
-            if closes:
-                return regions
             line_end = octets.find(b"\n", after, line)
+            if closes:
+                return regions, line_end + 1 or -1
             if line_end < 0:
-                return regions
+                return regions, -1
             open_at = after = line_end + 1
             if octets.startswith(delimiter, after, line):
                 at = after
@@ -286,7 +290,7 @@ def _regions(
         at = at or -1
     if open_at >= 0 and len(regions) < most:
         regions.append((open_at, line, max(open_at, end)))
-    return regions
+    return regions, -1
 
 
 def _before_line(octets: bytes, start: int, at: int) -> int:

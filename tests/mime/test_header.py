@@ -62,10 +62,16 @@ def test_selected_fields_are_as_found() -> None:
     )
 
 
-def test_a_header_without_an_empty_line_gets_none() -> None:
-    assert select_fields(b"A: 1\r\nB: 2", 0, 10, {b"b"}) == b"B: 2"
+def test_a_list_of_fields_ends_with_an_empty_line() -> None:
+    assert select_fields(b"A: 1\r\nB: 2\r\n", 0, 12, {b"b"}) == b"B: 2\r\n\r\n"
+    assert select_fields(b"A: 1\r\nB: 2\r\n", 0, 12, {b"c"}) == b"\r\n"
     assert select_fields(b"A: 1\nB: 2\n\n", 0, 11, {b"b"}) == b"B: 2\n\n"
     assert select_fields(b"\r\n", 0, 2, {b"b"}) == b"\r\n"
+    assert select_fields(b"", 0, 0, {b"b"}) == b"\r\n"
+
+
+def test_the_rest_of_a_header_without_an_empty_line_gets_none() -> None:
+    assert select_fields(b"A: 1\r\nB: 2\r\n", 0, 12, {b"b"}, exclude=True) == b"A: 1\r\n"
     assert select_fields(b"", 0, 0, {b"b"}, exclude=True) == b""
 
 
@@ -86,10 +92,11 @@ def test_selection_and_its_complement_make_the_whole(pieces: list[bytes]) -> Non
     end = len(octets) if end is None else end
     chosen = select_fields(octets, 0, end, {b"a"})
     others = select_fields(octets, 0, end, {b"a"}, exclude=True)
-    blank = len(blank_line(octets, 0, end))
-    assert len(chosen) + len(others) == end + blank
+    blank = blank_line(octets, 0, end)
+    shown = blank or b"\r\n"
+    assert len(chosen) + len(others) == end + len(shown)
     header = Header(octets, 0, end)
     written = b"".join(
         octets[field.start : field.end] for field in header.fields if field.name == b"a"
     )
-    assert chosen == written + octets[end - blank : end]
+    assert chosen == written + shown

@@ -114,6 +114,25 @@ def test_an_outer_boundary_ends_what_is_open_inside() -> None:
     check(part, octets)
 
 
+def test_a_closing_boundary_keeps_its_line_end() -> None:
+    inner = lines(b"--inner", b"", b"one", b"--inner--")
+    head = b"Content-Type: multipart/alternative; boundary=inner\r\n\r\n"
+    octets = lines(
+        b"Content-Type: multipart/mixed; boundary=outer", b"", b"--outer\r\n" + head + inner
+        + b"--outer", b"Content-Type: message/rfc822", b"", head + inner + b"--outer\r\n" + head
+        + inner, b"--outer\r\n" + head + inner + b"epilogue", b"--outer--",
+    )  # fmt: skip
+    part = scan(octets)
+    check(part, octets)
+    direct, embedded, spaced, more = part.children
+    assert direct.body(octets) == inner
+    assert embedded.body(octets) == head + inner
+    assert embedded.lines == 6
+    assert embedded.children[0].body(octets) == inner
+    assert spaced.body(octets) == inner
+    assert more.body(octets) == inner + b"epilogue"
+
+
 @pytest.mark.parametrize(("outer", "inner"), [(b"x", b"xy"), (b"xy", b"x"), (b"x", b"x-y")])
 def test_boundaries_that_begin_alike_are_told_apart(outer: bytes, inner: bytes) -> None:
     octets = lines(
