@@ -50,16 +50,21 @@ def listed(
         names = set(subscribed)
     below = _with_children(subscribed) if selection.recursive else frozenset()
     tests = list(patterns)
+
+    def matches(name: str) -> bool:
+        return any(pattern.matches(name) for pattern in tests)
+
+    # A parent that is not selected itself stands for children that are not listed (section 3.5).
+    standing = _with_children(name for name in subscribed if not matches(name)) & below
     lines = []
-    for name in sorted(names | below):
-        if not any(pattern.matches(name) for pattern in tests):
+    for name in sorted(names | standing):
+        if not matches(name):
             continue
         mailbox = by_name.get(name)
         special = mailbox is not None and mailbox.role in SPECIAL_USE
         chosen = name in names and (special or not selection.special_use)
-        # Whether the child matches the pattern as well makes no difference (note 2 there).
         child_matches = selection.subscribed and name in below
-        if not chosen and not child_matches:
+        if not chosen and not (child_matches and name in standing):
             continue
         attributes = _attributes(mailbox, name in parents, non_existent=non_existent)
         if name in subscribed and (selection.subscribed or selection.tell_subscribed):
@@ -98,7 +103,7 @@ def _attributes(
 ) -> tuple[str, ...]:
     children = "\\HasChildren" if has_children else "\\HasNoChildren"
     if mailbox is None or not mailbox.selectable:
-        missing = ("\\NonExistent", "\\Noselect") if non_existent else ("\\Noselect",)
-        return (*missing, children)
+        # The first implies the second (RFC 5258 section 3).
+        return ("\\NonExistent" if non_existent else "\\Noselect", children)
     special = SPECIAL_USE.get(mailbox.role) if mailbox.role is not None else None
     return (children,) if special is None else (children, special)
