@@ -16,6 +16,7 @@ from agentpost.imap.wire.fetchitems import (
     BinarySize,
     BodySection,
     Partial,
+    Section,
     SectionText,
 )
 from agentpost.mime.body import decode_body
@@ -101,13 +102,18 @@ def reader(item: BodySection) -> Read:
 
 def _cut(read: Read, partial: Partial) -> Read:
     """``read`` with only what ``partial`` names; empty when that lies beyond the end."""
-    start, stop = partial.offset, partial.offset + partial.octets
+    span = _span(partial)
 
     def cut(octets: bytes, root: Part | None) -> bytes | None:
         found = read(octets, root)
-        return None if found is None else found[start:stop]
+        return None if found is None else found[span]
 
     return cut
+
+
+def _span(partial: Partial) -> slice:
+    octets = partial.octets
+    return slice(partial.offset, None if octets is None else partial.offset + octets)
 
 
 def written(found: bytes | None) -> bytes:
@@ -120,11 +126,11 @@ def decoded(item: BinarySection, octets: bytes, root: Part) -> bytes:
 
     Raises: UnknownEncoding.
     """
-    found = _decoded(item.part, octets, root)
+    found = _decoded(item.section, octets, root)
     if found is None:
         return _NIL
     if item.partial is not None:
-        found = found[item.partial.offset : item.partial.offset + item.partial.octets]
+        found = found[_span(item.partial)]
     return response.literal8(found) if b"\0" in found else response.literal(found)
 
 
@@ -133,14 +139,14 @@ def decoded_size(item: BinarySize, octets: bytes, root: Part) -> bytes:
 
     Raises: UnknownEncoding.
     """
-    found = _decoded(item.part, octets, root)
+    found = _decoded(item.section, octets, root)
     return b"0" if found is None else b"%d" % len(found)
 
 
-def _decoded(path: tuple[int, ...], octets: bytes, root: Part) -> bytes | None:
-    if not path:
-        return octets
-    part = find_part(root, path)
+def _decoded(wanted: Section, octets: bytes, root: Part) -> bytes | None:
+    if not wanted.part or wanted.text is not SectionText.WHOLE:
+        return section(octets, root, wanted.part, _KINDS[wanted.text], wanted.names)
+    part = find_part(root, wanted.part)
     if part is None:
         return None
     if part.is_multipart or part.is_message:

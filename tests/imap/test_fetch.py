@@ -121,7 +121,11 @@ async def test_binary_takes_the_transfer_encoding_off(place: Place) -> None:
     assert await shown(client, "FETCH 1 BINARY.PEEK[1]") == b"BINARY[1] ~{4}\r\n\x00hi\x00"
     assert await shown(client, "FETCH 1 BINARY.PEEK[1]<1.2>") == b"BINARY[1]<1> {2}\r\nhi"
     assert await shown(client, "FETCH 1 BINARY.SIZE[1]") == b"BINARY.SIZE[1] 4"
+    assert await shown(client, "FETCH 1 BINARY.PEEK[1]<1>") == b"BINARY[1]<1> ~{3}\r\nhi\x00"
     assert await shown(client, "FETCH 1 BINARY.PEEK[9]") == b"BINARY[9] NIL"
+    head = NESTED.partition(b"\r\n\r\n")[0] + b"\r\n\r\n"
+    size = b"BINARY.SIZE[HEADER] %d" % len(head)
+    assert await shown(client, "FETCH 1 BINARY.SIZE[HEADER]") == size
     answer = await client.command("FETCH 1 BINARY[3]")
     assert b"NO [UNKNOWN-CTE] " in answer
     assert b"* 1 FETCH (FLAGS (\\Seen \\Recent))\r\n" in answer

@@ -89,9 +89,19 @@ def test_plain_items_each_once_in_order() -> None:
             BodySection(Section((), SectionText.HEADER), None, True, b"RFC822.HEADER"),
         ),
         (b"RFC822.TEXT", BodySection(Section((), SectionText.TEXT), None, False, b"RFC822.TEXT")),
-        (b"BINARY[1]<1.2>", BinarySection((1,), Partial(1, 2), False, b"BINARY[1]<1>")),
-        (b"BINARY.PEEK[]", BinarySection((), None, True, b"BINARY[]")),
-        (b"BINARY.SIZE[2.1]", BinarySize((2, 1), b"BINARY.SIZE[2.1]")),
+        (b"BINARY[1]<1.2>", BinarySection(Section((1,)), Partial(1, 2), False, b"BINARY[1]<1>")),
+        (b"BINARY.PEEK[]", BinarySection(Section(), None, True, b"BINARY[]")),
+        (b"BINARY.SIZE[2.1]", BinarySize(Section((2, 1)), b"BINARY.SIZE[2.1]")),
+        (
+            b"binary.peek[1.mime]<15>",
+            BinarySection(
+                Section((1,), SectionText.MIME), Partial(15, None), True, b"BINARY[1.MIME]<15>"
+            ),
+        ),
+        (
+            b"BINARY.SIZE[TEXT]",
+            BinarySize(Section((), SectionText.TEXT), b"BINARY.SIZE[TEXT]"),
+        ),
         (b"PREVIEW", Preview(False)),
         (b"PREVIEW (LAZY)", Preview(True)),
         (b"EMAILID", Plain.EMAILID),
@@ -119,7 +129,7 @@ def test_what_marks_seen() -> None:
     [b"", b"()", b"FOO", b"(ALL)", b"ALL FLAGS", b"BODY[", b"BODY[1.]", b"BODY[.1]", b"BODY[0]",
      b"BODY[01]", b"BODY[MIME]", b"BODY[1.FOO]", b"BODY[HEADER.FIELDS]", b"BODY[HEADER.FIELDS ()]",
      b"BODY[HEADER.FIELDS (a]", b"BODY[]<1>", b"BODY[]<1.0>", b"BODY[]<.1>", b"BODY[]<1.2", b"BODY.PEEK",
-     b"BINARY", b"BINARY[TEXT]", b"BINARY.SIZE[1]<0.1>", b"(FLAGS", b"(FLAGS  UID)", b"PREVIEW (X)",
+     b"BINARY", b"BINARY[MIME]", b"BINARY[1.]", b"BINARY[1]<.1>", b"BINARY.SIZE[1]<0.1>", b"(FLAGS", b"(FLAGS  UID)", b"PREVIEW (X)",
      b"BODY[1.2.HEADER.1]", b"BODY[" + b"1." * 150 + b"1]",
      b"BODY[HEADER.FIELDS (" + b"X " * 5_000 + b")]", b"(" + b"BODY[1] " * 300 + b"UID)"],
 )  # fmt: skip
