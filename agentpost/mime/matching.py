@@ -5,9 +5,10 @@ encoding, and folded, so that case and compatible spellings of characters do not
 NFKC and case folding; section 6.4.4 leaves the rest to the server).  The index keeps exactly
 these texts, so that a search in the index and one in the octets agree.
 
-FROM, TO, CC, BCC and SUBJECT look into the decoded fields of that name; HEADER into one decoded
-field; BODY into the text of every text part (HTML as the text it shows) and the header lines of
-attached messages; TEXT into all of these and the header lines of the parts.
+FROM, TO, CC, BCC and SUBJECT look into the decoded fields of that name, and into each address as
+ENVELOPE shows it, without comments and white space inside; HEADER into one decoded field; BODY
+into the text of every text part (HTML as the text it shows) and the header lines of attached
+messages; TEXT into all of these and the header lines of the parts.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from agentpost.limits import IndexingLimits, MimeLimits
+from agentpost.mime.address import parse_addresses
 from agentpost.mime.body import decode_text, html_to_text
 from agentpost.mime.charset import storable
 from agentpost.mime.date import parse_date
@@ -28,7 +30,10 @@ from agentpost.mime.scan import Part, scan_with_header
 from agentpost.model.search import Day, IdLeaf, Leaf, SentLeaf, TextField, TextLeaf
 
 _LIMITS = IndexingLimits()
-_FIELDS = (b"from", b"to", b"cc", b"bcc", b"subject")
+_ADDRESS_FIELDS = (b"from", b"to", b"cc", b"bcc")
+_FIELDS = (*_ADDRESS_FIELDS, b"subject")
+_SPELLED_OUT = frozenset((TextField.FROM, TextField.TO, TextField.CC, TextField.BCC))
+"""What is searched here is not only what stands in the octets."""
 _LINE_ENDS = re.compile(r"\r\n?")
 _SOLID = re.compile(r"[!-9;-~]+", re.ASCII)
 # Encoded words, transfer encodings, HTML, flowed lines that lose their space, and charsets that
@@ -111,6 +116,8 @@ class _Writer:
             lines.append(self._fitting(f"{name.decode('ascii', 'replace')}: {value}\n"))
             if name in kept:
                 kept[name].append(value)
+            if name in _ADDRESS_FIELDS:
+                kept[name] += _spelled_out(value)
         first, second, third, fourth, fifth = (fold("\n".join(kept[name])) for name in _FIELDS)
         return fold("".join(lines)), (first, second, third, fourth, fifth)
 
@@ -153,6 +160,11 @@ class _Writer:
         return text
 
 
+def _spelled_out(value: str) -> list[str]:
+    """The addresses in ``value`` that do not stand there as they are."""
+    return [one.email for one in parse_addresses(value) if one.email not in value]
+
+
 class Content:
     """One message's octets, asked for several things at once."""
 
@@ -168,7 +180,7 @@ class Content:
         """
         if isinstance(leaf, IdLeaf):
             raise ValueError("octets have no id")
-        if isinstance(leaf, TextLeaf) and self._surely_lacks(fold(leaf.text)):
+        if isinstance(leaf, TextLeaf) and self._surely_lacks(leaf):
             return False
         if self._texts is None:
             self._texts = texts_of(self._octets, _UNBOUNDED, _UNBOUNDED_MIME)
@@ -176,14 +188,17 @@ class Content:
             return sent_fits(self._texts.sent_day, leaf)
         return _contains(self._texts, leaf)
 
-    def _surely_lacks(self, needle: str) -> bool:
-        """Whether a look at the octets as they are rules out that any text holds ``needle``.
+    def _surely_lacks(self, leaf: TextLeaf) -> bool:
+        """Whether a look at the octets as they are rules out that any text is what ``leaf`` asks for.
 
         In ASCII without encodings nothing is decoded into anything else; lines may be joined
         where they were folded, and a colon be moved to its field name: a needle with white space or
         a colon proves nothing.
         """
-        if self._texts is not None or _SOLID.fullmatch(needle) is None:
+        if self._texts is not None or leaf.field in _SPELLED_OUT:
+            return False
+        needle = fold(leaf.text)
+        if _SOLID.fullmatch(needle) is None:
             return False
         if self._plain is None:
             octets = self._octets

@@ -46,7 +46,7 @@ TWO = message(
         b"PGI+cGVuZ3VpbjwvYj4=\r\n--b--\r\n"
     ),
 )
-THREE = message(b"From: carol@example.com", b"Subject:", body=b"x" * 3000 + b"\r\n")
+THREE = message(b"From: carol (me) @ (home) example.com", b"Subject:", body=b"x" * 3000 + b"\r\n")
 
 
 @pytest.fixture
@@ -111,6 +111,8 @@ KEYS = [
     ("FROM alice", [1]),
     ("FROM LIDDELL", [1]),
     ("FROM example", [1, 2, 3]),
+    ("FROM carol@example.com", [3]),
+    ('FROM "(home)"', [3]),
     ('TO "jürgen"', [1]),
     ("CC cc@", [1]),
     ("BCC hidden", [2]),
