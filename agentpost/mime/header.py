@@ -179,7 +179,7 @@ def select_fields(
                 add(found[0])
         elif (name.lower() in names) is not exclude:
             add(found[0])
-    add(blank if blank or exclude else b"\r\n")
+    add(blank if blank or exclude or start == end else b"\r\n")
     return b"".join(pieces)
 
 
