@@ -1,7 +1,8 @@
-"""Presets for mail programs: JSON, Apple profiles, Thunderbird's autoconfig (R134).
+"""Presets for mail programs: JSON, Apple profiles, autoconfig, autodiscover (R134).
 
 Sources: Apple's configuration profile reference (payload ``com.apple.mail.managed``); Mozilla's
-autoconfiguration file format 1.1.  No password stands in any of them.
+autoconfiguration file format 1.1; MS-OXDSCLI sections 2.2.3 and 2.2.4 (Outlook).  No password
+stands in any of them.
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ from xml.etree import ElementTree as ET
 import msgspec
 from msgspec import Meta
 
+from agentpost.auth.addresses import canonical, is_ours
 from agentpost.config import Address
+from agentpost.errors import InvalidRequest, TooLarge
 from agentpost.http.answer import JSON
 from agentpost.http.desk import Terms, desk_of
 from agentpost.http.endpoint import Query, Request, Response, Routes
@@ -29,6 +32,10 @@ XML: Final = "text/xml"
 
 _DOMAIN: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?", re.ASCII)
 _ANY_ADDRESS: Final = "%EMAILADDRESS%"
+_OUTLOOK: Final = "http://schemas.microsoft.com/exchange/autodiscover/"
+_ASKED: Final = re.compile(rb"<(?:[A-Za-z0-9]{1,32}:)?EMailAddress>\s*([^<>&\s]{3,320})\s*</")
+"""The one thing of Outlook's request that matters; no XML parser meets a stranger's octets."""
+_MAX_ASKED_OCTETS: Final = 16 * 1024
 _NAMESPACE: Final = uuid.UUID("6f0a4f5e-1c8b-4f0d-9a55-6b0f3c1d2e47")
 """For the UUIDs of profiles: a profile that is installed again replaces itself."""
 
@@ -140,6 +147,30 @@ async def get_autoconfig(request: Request[None, AutoconfigQuery]) -> Response:
     return _autoconfig(request)
 
 
+@public.post(
+    "/autodiscover/autodiscover.xml",
+    public=True,
+    body=bytes,
+    accepts=(XML, "application/xml"),
+    answer=bytes,
+    produces=(XML,),
+    max_body_octets=_MAX_ASKED_OCTETS,
+    summary="Autodiscovery",
+    raises=(InvalidRequest, TooLarge),
+)
+async def post_autodiscover(request: Request[bytes, None]) -> Response:
+    """What Outlook asks for when it is given an address; tells nothing of it."""
+    match = _ASKED.search(request.body)
+    address = "" if match is None else canonical(match[1].decode("latin-1"))
+    if not is_ours(address):
+        raise InvalidRequest(
+            "The request names no e-mail address.",
+            fix="Send an Autodiscover request with the address in its element EMailAddress.",
+        )
+    text = autodiscover(desk_of(request).terms, address)
+    return Response(text, media=f"{XML}; charset=utf-8")
+
+
 def _autoconfig(request: Request[None, AutoconfigQuery]) -> Response:
     terms = desk_of(request).terms
     domain = request.query.emailaddress.rpartition("@")[2]
@@ -183,6 +214,31 @@ def _server(element: ET.Element, server: Address, username: str) -> None:
         ("authentication", "password-cleartext"),
     ):
         ET.SubElement(element, tag).text = text
+
+
+def autodiscover(terms: Terms, address: str) -> bytes:
+    """Outlook's answer: the servers, with the address as the name to log in with."""
+    root = ET.Element("Autodiscover", xmlns=_OUTLOOK + "responseschema/2006")
+    response = ET.SubElement(root, "Response", xmlns=_OUTLOOK + "outlook/responseschema/2006a")
+    ET.SubElement(ET.SubElement(response, "User"), "DisplayName").text = address
+    account = ET.SubElement(response, "Account")
+    ET.SubElement(account, "AccountType").text = "email"
+    ET.SubElement(account, "Action").text = "settings"
+    for kind, server in (("IMAP", terms.imap), ("SMTP", terms.smtp)):
+        protocol = ET.SubElement(account, "Protocol")
+        for tag, text in (
+            ("Type", kind),
+            ("Server", server.host),
+            ("Port", str(server.port)),
+            ("LoginName", address),
+            ("DomainRequired", "off"),
+            ("SPA", "off"),
+            ("SSL", "on"),
+            ("AuthRequired", "on"),
+        ):
+            ET.SubElement(protocol, tag).text = text
+    octets: bytes = ET.tostring(root, encoding="UTF-8", xml_declaration=True)
+    return octets
 
 
 def apple_profile(local: LocalAddress, terms: Terms) -> bytes:

@@ -8,7 +8,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from agentpost.store.inboxes import InboxChange
-from tests.http.resources.conftest import Api, Tenant
+from tests.http.resources.conftest import Answer, Api, Tenant
 
 
 async def test_the_settings_name_both_servers(acme: Tenant) -> None:
@@ -68,6 +68,40 @@ async def test_strangers_are_told_the_servers_and_nothing_of_the_address(
     hostile = await ask("GET", path + "?emailaddress=a%40%3Cb%3E%22")
     assert ET.fromstring(hostile.octets).findtext("emailProvider/domain") == "test"
     assert (await ask("GET", path)).status == 200
+
+
+ASKED = """<?xml version="1.0" encoding="utf-8"?>
+<Autodiscover xmlns="http://schemas.microsoft.com/exchange/autodiscover/outlook/requestschema/2006">
+  <Request>
+    <EMailAddress>{}</EMailAddress>
+    <AcceptableResponseSchema>any</AcceptableResponseSchema>
+  </Request>
+</Autodiscover>"""
+ANSWERED = "{http://schemas.microsoft.com/exchange/autodiscover/outlook/responseschema/2006a}"
+
+
+async def test_outlook_is_told_the_servers(api: Api) -> None:
+    ask = api.stranger()
+
+    async def discover(body: str) -> Answer:
+        path = "/autodiscover/autodiscover.xml"
+        return await ask("POST", path, body.encode(), content_type="text/xml; charset=utf-8")
+
+    told = await discover(ASKED.format("Ann@shared.test"))
+    assert told.status == 200
+    account = ET.fromstring(told.octets).find(f"{ANSWERED}Response/{ANSWERED}Account")
+    assert account is not None
+    assert account.findtext(ANSWERED + "Action") == "settings"
+    protocols = account.findall(ANSWERED + "Protocol")
+    assert [each.findtext(ANSWERED + "Type") for each in protocols] == ["IMAP", "SMTP"]
+    for each in protocols:
+        assert each.findtext(ANSWERED + "SSL") == "on"
+        assert each.findtext(ANSWERED + "LoginName") == "ann@shared.test"
+        assert each.findtext(ANSWERED + "Server") == "test"
+    for nothing in ("", "<a/>", ASKED.format("nobody"), ASKED.format("a&amp;@b.example")):
+        assert (await discover(nothing)).code == "invalid_request"
+    assert (await discover("x" * 20_000)).status == 413
+    assert (await ask("POST", "/autodiscover/autodiscover.xml", {})).status == 415
 
 
 async def test_reach_scope_and_format_are_checked(acme: Tenant, globex: Tenant) -> None:
