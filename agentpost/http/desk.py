@@ -9,6 +9,7 @@ from agentpost.config import Address, Tiers
 from agentpost.http.endpoint import Request
 from agentpost.http.pages import PageMemory
 from agentpost.http.paging import Cursors
+from agentpost.http.ratelimit import Governor
 from agentpost.http.services import Services
 from agentpost.limits import MessageLimits
 from agentpost.mail.appending import Appending
@@ -39,6 +40,7 @@ class Desk(Services):
     pages: PageMemory
     composing: Composing
     appending: Appending
+    governor: Governor
     terms: Terms
 
 

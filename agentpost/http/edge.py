@@ -43,6 +43,8 @@ async def make_server(
     # Another process that writes is heard a moment later than its client is answered.
     pages = PageMemory(keeps=settings.workers == 1)
     bus.on_wake(pages.forget)
+    tiers = {name: settings.tiers.named(name).requests_per_minute for name in TIER_NAMES}
+    governor = Governor(tiers)
     desk = Desk(
         authenticator=store.authentication,
         stopping=stopping,
@@ -53,12 +55,12 @@ async def make_server(
         cursors=Cursors(await store.deployment.secret(CURSOR_SEAL)),
         composing=Composing(store.messages, store.directory, submission, message),
         appending=Appending(store.messages, store.mailboxes, message),
+        governor=governor,
         terms=Terms(
             settings.http_url, settings.public_imap, settings.public_smtp, settings.tiers, message
         ),
     )
-    tiers = {name: settings.tiers.named(name).requests_per_minute for name in TIER_NAMES}
-    api = make_api(RESOURCES, desk, Governor(tiers), limits)
+    api = make_api(RESOURCES, desk, governor, limits)
     source = StoredEvents(store, bus)
     asgi = make_asgi(desk, source, MailWaiter(store, bus), limits)
     return HttpServer(api, AsgiGate(asgi, limits), limits, stopping)

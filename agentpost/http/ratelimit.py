@@ -88,9 +88,11 @@ class Governor:
         self,
         tiers: Mapping[str, int | None] = DEFAULT_TIERS,
         strangers_per_minute: int = 120,
+        exports_per_minute: int = 10,
     ) -> None:
         self._tiers = tiers
         self._strangers = strangers_per_minute
+        self._exports = exports_per_minute
         self._buckets: dict[str, _Bucket] = {}
 
     def take(self, actor: Actor) -> Allowance:
@@ -129,6 +131,14 @@ class Governor:
             return Allowance(self._strangers, self._strangers, 0)
         bucket.fill(trio.current_time())
         return bucket.allowance()
+
+    def take_export(self, actor: Actor) -> None:
+        """Take one export of passwords, whatever the tier (REQUIREMENTS 1.10, decision 1).
+
+        Programs read them once, at their start; a stolen key shall not read them for ever.
+        Raises: RateLimited.
+        """
+        self._take(("exports " + actor.credential,), self._exports)
 
     def granted(self) -> dict[str, int]:
         """What this worker granted since the last call, by bucket; for the other workers."""

@@ -109,9 +109,11 @@ async def export_credentials(request: Request[None, None]) -> Response:
 
     The columns are email, imap_host, imap_port, smtp_host, smtp_port, username, password.  The
     password is empty where it is not readable again: in a deployment that keeps none, and for an
-    inbox without a credential; rotate one to have it once more.  Every export is in the audit log.
+    inbox without a credential; rotate one to have it once more.  Every export is in the audit log,
+    and a key makes at most 10 a minute, whatever its tier.
     """
     desk = desk_of(request)
+    desk.governor.take_export(request.actor)
     lines = await desk.store.credentials.export(request.actor)
     fields = (("content-disposition", 'attachment; filename="credentials.csv"'),)
     table = credentials_csv(lines, desk.terms)

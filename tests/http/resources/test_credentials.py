@@ -55,6 +55,18 @@ async def test_the_export_covers_what_the_key_covers(acme: Tenant, globex: Tenan
     assert table(await acme.call("GET", path, AgentPost_Environment=other)) == []
 
 
+async def test_exports_are_few_whatever_the_tier(acme: Tenant) -> None:
+    reader = await acme.caller("credentials:read", "inboxes:read")
+    path = "/inboxes/credentials/export"
+    assert {(await reader("GET", path)).status for _ in range(10)} == {200}
+    refused = await reader("GET", path)
+    assert (refused.status, refused.code) == (429, "rate_limited")
+    assert 1 <= int(refused.fields["retry-after"]) <= 6
+    assert (await reader("GET", "/inboxes")).status == 200
+    other = await acme.caller("credentials:read")
+    assert (await other("GET", path)).status == 200
+
+
 async def test_a_revoked_credential_is_not_exported(acme: Tenant) -> None:
     inbox = await acme.inbox()
     path = f"/inboxes/{inbox.id}/credentials"
