@@ -32,6 +32,7 @@ from agentpost.errors import (
 from agentpost.http import problems
 from agentpost.http.answer import Answer
 from agentpost.http.conditional import etag
+from agentpost.http.connection import wants_websocket
 from agentpost.http.decode import BodyDecoder, QueryDecoder
 from agentpost.http.endpoint import Endpoint, Idempotency, Request, Response
 from agentpost.http.ratelimit import Allowance, Governor
@@ -93,31 +94,41 @@ class Api:
             id(endpoint): _Prepared(endpoint, limits) for endpoint in self.router.endpoints
         }
         self._foreign: list[str] = []
+        self._sockets: frozenset[str] = frozenset()
 
     def give_away(self, *prefixes: str) -> None:
         """Paths that the ASGI application answers, with all that is below them."""
         self._foreign += prefixes
 
+    def give_away_sockets(self, *paths: str) -> None:
+        """Paths whose WebSocket handshakes, and no other requests, the ASGI application answers."""
+        self._sockets |= set(paths)
+
     def owns(self, head: Head) -> bool:
         """Whether a request is answered here; unknown paths are, with 404."""
         path = head.path
+        if path in self._sockets and wants_websocket(head):
+            return False
         return not any(
             path == prefix or path.startswith(prefix.rstrip("/") + "/") for prefix in self._foreign
         )
 
-    def refusal(self, error: MalformedRequest) -> Answer:
+    def refusal(self, error: MalformedRequest, peer: Peer) -> Answer:
         """The answer to octets that are no request."""
-        answer = problems.malformed_answer(error, _new_request_id())
+        identity = _new_request_id()
         log.info("malformed request", extra={"reason": error.reason, "status": error.status})
-        return answer
+        return self._unread(problems.malformed_answer(error, identity), identity, peer)
 
-    def overload(self) -> Answer:
+    def overload(self, peer: Peer) -> Answer:
         """The answer when this worker has all it can do."""
-        return problems.overload_answer(_new_request_id())
+        identity = _new_request_id()
+        return self._unread(problems.overload_answer(identity), identity, peer)
 
-    def too_large(self, limit: int) -> Answer:
-        """The answer to a body over ``limit`` octets."""
-        return problems.too_large_answer(limit, _new_request_id())
+    def _unread(self, answer: Answer, identity: str, peer: Peer) -> Answer:
+        """Add what every answer carries to one whose request nobody has looked at."""
+        allowance = self.governor.peek_stranger(peer.network)
+        answer.fields += [("x-request-id", identity), *_ALWAYS, *allowance.fields()]
+        return answer
 
     async def admit(self, head: Head, peer: Peer) -> Admitted | Answer:
         """Everything that is decided before the body: route, key, rate, scope, header fields."""
@@ -275,6 +286,13 @@ class Admitted:
     @property
     def waits(self) -> bool:
         return self._prepared.endpoint.waits
+
+    def too_large(self) -> Answer:
+        exchange = self._exchange
+        return exchange.dress(problems.too_large_answer(self.max_body_octets, exchange.identity))
+
+    def overload(self) -> Answer:
+        return self._exchange.dress(problems.overload_answer(self._exchange.identity))
 
     async def answer(self, body: bytes) -> Answer:
         """Decode the body, call the handler, encode what it says."""

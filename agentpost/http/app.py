@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
-from quart import request, websocket
+from quart import websocket
 from quart_trio import QuartTrio
 
 from agentpost.http.api import Api
-from agentpost.http.endpoint import API_ROOT, Endpoint, Routes
+from agentpost.http.endpoint import API_ROOT, Endpoint, Request, Response, Routes
 from agentpost.http.feed import Credential, EventSource
-from agentpost.http.problems import EDGE_ERRORS
+from agentpost.http.problems import UPGRADE, ProblemBody
 from agentpost.http.ratelimit import Governor
 from agentpost.http.resources import meta
 from agentpost.http.services import Services
@@ -28,12 +28,45 @@ def make_api(
 ) -> Api:
     """The REST API of the given resources, with the pages that describe it."""
     endpoints: list[Endpoint] = list(meta.routes.endpoints)
+    endpoints += sockets.endpoints
     for routes in resources:
         endpoints += routes.endpoints
     endpoints += meta.documentation(endpoints, services.version).endpoints
     api = Api(endpoints, services, governor, limits)
-    api.give_away(*SOCKET_PATHS)
+    api.give_away_sockets(*SOCKET_PATHS)
     return api
+
+
+sockets = Routes("Events", root="")
+"""What is answered to a request for a WebSocket's path that is no handshake."""
+
+
+@sockets.get(
+    "/ws",
+    public=True,
+    status=426,
+    answer=ProblemBody,
+    also={101: "The WebSocket is open"},
+    summary="Events as they happen",
+)
+async def get_socket(request: Request[None, None]) -> Response:
+    """A WebSocket that tells events; open it with a WebSocket client."""
+    # RFC 9110 section 15.5.22: the answer names the protocol that is needed.
+    fields = (("upgrade", "websocket"), ("connection", "upgrade"))
+    return Response(UPGRADE.body(request.request_id), fields=fields)
+
+
+@sockets.get(
+    API_ROOT + "/ws",
+    public=True,
+    status=426,
+    answer=ProblemBody,
+    also={101: "The WebSocket is open"},
+    summary="Events as they happen (other path)",
+)
+async def get_socket_alias(request: Request[None, None]) -> Response:
+    """The same as ``/ws``."""
+    return await get_socket(request)
 
 
 def make_asgi(
@@ -58,7 +91,6 @@ def make_asgi(
 
     for number, path in enumerate(SOCKET_PATHS):
         app.add_websocket(path, f"socket_{number}", serve_socket)
-        app.add_url_rule(path, f"no_socket_{number}", _upgrade_required)
     return app
 
 
@@ -83,14 +115,6 @@ def socket_secret(
 def _peer() -> str | None:
     client = websocket.scope.get("client")
     return None if client is None else str(client[0])
-
-
-async def _upgrade_required() -> tuple[dict[str, Any], int, dict[str, str]]:
-    """RFC 9110 section 15.5.22, for a plain GET of the WebSocket's path."""
-    error = next(each for each in EDGE_ERRORS if each.status == 426)
-    body = error.body(request.headers.get("x-request-id", ""))
-    fields = {"upgrade": "websocket", "connection": "upgrade"}
-    return {name: getattr(body, name) for name in body.__struct_fields__}, 426, fields
 
 
 class _QuartSocket:

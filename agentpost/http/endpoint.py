@@ -130,6 +130,8 @@ class Endpoint:
     carries_mail: bool = False
     """The body holds a message, and may be as large as one."""
     examples: dict[str, Any] = field(default_factory=dict)
+    also: dict[int, str] = field(default_factory=dict)
+    """Further statuses that are no failures, and when they come."""
 
 
 class Routes:
@@ -162,6 +164,7 @@ class Routes:
         waits: bool = False,
         carries_mail: bool = False,
         examples: dict[str, Any] | None = None,
+        also: dict[int, str] | None = None,
     ) -> Callable[[Handler], Handler]:
         """Declare the decorated handler as an endpoint; it stays callable by itself."""
 
@@ -193,6 +196,7 @@ class Routes:
                     waits,
                     carries_mail,
                     examples or {},
+                    also or {},
                 )
             )
             return handler

@@ -47,6 +47,14 @@ class Admission(Protocol):
         """The answer; failures of every kind are answers too."""
         ...
 
+    def too_large(self) -> Answer:
+        """The answer to a body over ``max_body_octets``."""
+        ...
+
+    def overload(self) -> Answer:
+        """The answer when there is no room for the body."""
+        ...
+
 
 class Application(Protocol):
     """What stands behind the front.  None of its methods raises an ``Exception``."""
@@ -59,16 +67,12 @@ class Application(Protocol):
         """Look at a head before its body is read: route, credential, rate, scope."""
         ...
 
-    def refusal(self, error: MalformedRequest) -> Answer:
+    def refusal(self, error: MalformedRequest, peer: Peer) -> Answer:
         """The answer to octets that are no request."""
         ...
 
-    def overload(self) -> Answer:
+    def overload(self, peer: Peer) -> Answer:
         """The answer when the server is full."""
-        ...
-
-    def too_large(self, limit: int) -> Answer:
-        """The answer to a body over ``limit`` octets."""
         ...
 
 
@@ -154,7 +158,7 @@ class Connection:
                     return
                 going_on = await self._request(head)
             except MalformedRequest as error:
-                await self._refuse(self._floor.application.refusal(error))
+                await self._refuse(self._floor.application.refusal(error, self._stream.peer))
                 return
             if not going_on:
                 return
@@ -199,7 +203,7 @@ class Connection:
         if floor.hand_over is not None and not floor.application.owns(head):
             return await self._give_away(head, floor.hand_over)
         if floor.requests >= self._limits.max_requests:
-            return await self._refuse(floor.application.overload())
+            return await self._refuse(floor.application.overload(self._stream.peer))
         floor.requests += 1
         try:
             admission = await floor.application.admit(head, self._stream.peer)
@@ -208,9 +212,7 @@ class Connection:
                     return await self._reply(head, admission)
                 return await self._refuse(admission, head)
             if head.length > admission.max_body_octets:
-                return await self._refuse(
-                    floor.application.too_large(admission.max_body_octets), head
-                )
+                return await self._refuse(admission.too_large(), head)
             if head.framing == "none":
                 return await self._reply(head, await self._answer(admission, b""))
             return await self._with_body(head, admission)
@@ -223,14 +225,13 @@ class Connection:
         with trio.move_on_after(self._limits.body_s) as waiting:
             await self._floor.budget.acquire(announced)
         if waiting.cancelled_caught:
-            return await self._refuse(self._floor.application.overload(), head)
+            return await self._refuse(admission.overload(), head)
         try:
             if head.expects_continue and not self._buffer:
                 await self._send(wire.CONTINUE)
             body = await self._body(head, admission.max_body_octets)
             if body is None:
-                answer = self._floor.application.too_large(admission.max_body_octets)
-                return await self._refuse(answer, head)
+                return await self._refuse(admission.too_large(), head)
             answer = await self._answer(admission, body)
         finally:
             self._floor.budget.release(announced)

@@ -10,6 +10,7 @@ import msgspec
 
 from agentpost.errors import (
     AuthenticationFailed,
+    Expired,
     Forbidden,
     InvalidRequest,
     NotAcceptable,
@@ -29,7 +30,9 @@ from agentpost.http.problems import ProblemBody
 _TEMPLATE: Final = "#/components/schemas/{name}"
 _VARIABLE: Final = re.compile(r"\{([a-z_]+)\}")
 _KEY_SHAPE: Final = "1 to 256 characters of A-Z a-z 0-9 - . _ ~"
-_RATE_HEADERS: Final = {
+_TAGS: Final = r'^(\*|(W/)?"[^"]*"( *, *(W/)?"[^"]*")*)$'
+_WITHOUT_BODY: Final = (101, 204, 304)
+_HEADERS: Final = {
     "RateLimit-Limit": "Requests a minute; 1000000 when there is no limit",
     "RateLimit-Remaining": "Requests that are left now",
     "RateLimit-Reset": "Seconds until all of them are back",
@@ -68,6 +71,10 @@ def document(endpoints: Sequence[Endpoint], version: str) -> dict[str, Any]:
         "paths": paths,
         "components": {
             "schemas": components,
+            "headers": {
+                name: {"description": text, "schema": {"type": "string"}}
+                for name, text in _HEADERS.items()
+            },
             "securitySchemes": {
                 "key": {
                     "type": "http",
@@ -146,12 +153,12 @@ def _parameters(endpoint: Endpoint, queries: dict[str, Any]) -> list[dict[str, A
             parameters.append(_query_parameter(name, field, required=name in required))
     if not endpoint.public:
         text = "Environment to work in, for a key that covers several"
-        parameters.append(_header("AgentPost-Environment", text))
+        parameters.append(_header("AgentPost-Environment", text, "^env_[0-9A-HJKMNP-TV-Z]{26}$"))
     if endpoint.idempotent:
         text = f"Makes a repetition safe: {_KEY_SHAPE}"
-        parameters.append(_header("Idempotency-Key", text))
+        parameters.append(_header("Idempotency-Key", text, "^[A-Za-z0-9._~-]{1,256}$"))
     if endpoint.conditional:
-        parameters.append(_header("If-Match", "ETag that the object must still have"))
+        parameters.append(_header("If-Match", "ETag that the object must still have", _TAGS))
     return parameters
 
 
@@ -167,36 +174,27 @@ def _query_parameter(name: str, field: dict[str, Any], *, required: bool) -> dic
     return parameter
 
 
-def _header(name: str, description: str) -> dict[str, Any]:
+def _header(name: str, description: str, pattern: str) -> dict[str, Any]:
     return {
         "name": name,
         "in": "header",
         "required": False,
-        "schema": {"type": "string"},
+        "schema": {"type": "string", "pattern": pattern},
         "description": description,
     }
 
 
 def _responses(endpoint: Endpoint, by_type: dict[str, Any]) -> dict[str, Any]:
-    success: dict[str, Any] = {
-        "description": endpoint.summary,
-        "headers": {
-            name: {"description": text, "schema": {"type": "string"}}
-            for name, text in _RATE_HEADERS.items()
-        },
-    }
-    if endpoint.answer is not None:
-        success["content"] = {}
-        for media in endpoint.produces:
-            schema = {"type": "string"} if endpoint.answer is bytes else None
-            content = {"schema": schema or by_type[_key(endpoint.answer)]}
-            if media == JSON and "response" in endpoint.examples:
-                content["example"] = endpoint.examples["response"]
-            success["content"][media] = content
-    responses = {str(endpoint.status): success}
+    headers = {name: {"$ref": f"#/components/headers/{name}"} for name in _HEADERS}
+    responses: dict[str, Any] = {}
+    for status, text in {endpoint.status: endpoint.summary, **endpoint.also}.items():
+        responses[str(status)] = {"description": text, "headers": headers}
+        if endpoint.answer is not None and status not in _WITHOUT_BODY:
+            responses[str(status)]["content"] = _content(endpoint, by_type)
     for status, kinds in sorted(_failures(endpoint).items()):
-        responses[str(status)] = {
+        responses[str(status)] = responses.get(str(status)) or {
             "description": "; ".join(f"`{k.column.code}`: {k.column.message}" for k in kinds),
+            "headers": headers,
             "content": {
                 JSON: {
                     "schema": by_type[_key(ProblemBody)],
@@ -207,11 +205,20 @@ def _responses(endpoint: Endpoint, by_type: dict[str, Any]) -> dict[str, Any]:
     return responses
 
 
+def _content(endpoint: Endpoint, by_type: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for media in endpoint.produces:
+        schema = {"type": "string"} if endpoint.answer is bytes else by_type[_key(endpoint.answer)]
+        found[media] = {"schema": schema}
+        if media == JSON and "response" in endpoint.examples:
+            found[media]["example"] = endpoint.examples["response"]
+    return found
+
+
 def _failures(endpoint: Endpoint) -> dict[int, list[type[Problem]]]:
     kinds: list[type[Problem]] = [InvalidRequest, NotAcceptable, Overloaded, *endpoint.raises]
     if not endpoint.public:
-        kinds += [AuthenticationFailed, RateLimited]
-        kinds += [Forbidden] if endpoint.scope else []
+        kinds += [AuthenticationFailed, Expired, Forbidden, RateLimited]
     if "{" in endpoint.path:
         kinds.append(NotFound)
     if endpoint.body is not None:

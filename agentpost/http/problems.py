@@ -91,14 +91,14 @@ _MALFORMED: Final = {
         "Use HTTP/1.1; a proxy in front may speak HTTP/2.",
     ),
 }
-_UPGRADE: Final = EdgeError(
+UPGRADE: Final = EdgeError(
     "UpgradeRequired",
     "upgrade_required",
     426,
     "This path is a WebSocket.",
     "Open it with a WebSocket client: wss:// instead of https://.",
 )
-EDGE_ERRORS: Final = (*_MALFORMED.values(), _UPGRADE, _INTERNAL)
+EDGE_ERRORS: Final = (*_MALFORMED.values(), UPGRADE, _INTERNAL)
 """The errors outside the table, for the documentation."""
 
 

@@ -393,3 +393,32 @@ async def test_a_cancelled_wait_takes_nothing_from_the_budget() -> None:
     budget.release(60)
     budget.release(40)
     assert budget.free == 100
+
+
+CHUNKED = (
+    b"POST /sum HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+    b"Transfer-Encoding: chunked\r\n\r\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("octets", "status"),
+    [
+        (b"GET /%00 HTTP/1.1\r\nHost: x\r\n\r\n", b"400"),
+        (b"GET / HTTP/1.1\r\nHost: x\r\nA: " + b"a" * 20_000 + b"\r\n\r\n", b"431"),
+        (b"GET / HTTP/2.0\r\nHost: x\r\n\r\n", b"505"),
+        (post("/sum", b"a" * 1001), b"413"),
+        (CHUNKED + b"3e9\r\n" + b"a" * 1001 + b"\r\n", b"413"),
+    ],
+)
+async def test_refusals_of_the_front_carry_what_every_answer_carries(
+    serve: Any, octets: bytes, status: bytes
+) -> None:
+    async with serve(routes.endpoints) as server:
+        got = await server.ask(octets)
+    assert got.startswith(b"HTTP/1.1 " + status)
+    head, _, body = got.partition(b"\r\n\r\n")
+    for name in (b"ratelimit-limit", b"x-ratelimit-reset", b"x-content-type-options"):
+        assert name + b": " in head
+    identity = msgspec.json.decode(body)["request_id"].encode()
+    assert b"x-request-id: " + identity in head

@@ -468,12 +468,3 @@ async def test_over_a_real_socket(serve: Any) -> None:
         await until(b'"seq":7')
         services.stopping.set()
         await until((1001).to_bytes(2) + b"shutting_down")
-
-
-async def test_a_plain_get_of_the_socket_is_426(serve: Any) -> None:
-    services = Services(Keys(), trio.Event(), None, "1")  # type: ignore[arg-type]
-    app = make_asgi(services, Log(), Mail(), HttpLimits())
-    async with serve(asgi=app, foreign=["/ws"]) as server:
-        got = await server.ask(b"GET /ws HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
-    assert got.startswith(b"HTTP/1.1 426")
-    assert b"upgrade_required" in got

@@ -149,6 +149,7 @@ def _made(made: NewApiKey) -> Response:
     answer=KeyBody,
     status=201,
     summary="Make an API key",
+    also={200: "It was made before with the same client_id"},
     raises=(UnknownField, Limit),
     examples={
         "request": {

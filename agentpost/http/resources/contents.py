@@ -37,6 +37,7 @@ _MEDIA: Final = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]{0,63}/[a-z0-9][a-z0-9!#$&
 _UNKNOWN: Final = "application/octet-stream"
 _CACHED: Final = ("cache-control", "private, max-age=31536000, immutable")
 _HARMLESS: Final = ("content-security-policy", "sandbox; default-src 'none'")
+_PARTS: Final = {206: "The range that was asked for", 304: "The client has it already"}
 _RANGES: Final = ("accept-ranges", "bytes")
 
 
@@ -61,6 +62,7 @@ class MessageDeliveryBody(msgspec.Struct, frozen=True):
     produces=("message/rfc822",),
     summary="Get the raw message",
     raises=(RangeNotSatisfiable,),
+    also=_PARTS,
 )
 async def get_raw(request: Request[None, None]) -> Response:
     """The message exactly as it was received or sent, octet for octet (RFC 5322).
@@ -109,6 +111,7 @@ async def get_attachment(request: Request[None, None]) -> Response:
     produces=("*/*",),
     summary="Get an attachment",
     raises=(RangeNotSatisfiable,),
+    also=_PARTS,
 )
 async def get_attachment_content(request: Request[None, None]) -> Response:
     """The file itself, decoded.  Range, If-Range and If-None-Match are understood.

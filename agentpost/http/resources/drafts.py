@@ -71,6 +71,7 @@ _REPLAYED: Final = ("idempotent-replayed", "true")
     answer=DraftBody,
     status=201,
     summary="Write a draft",
+    also={200: "It was made before with the same client_id"},
     raises=(UnknownField, AddressSyntax, NotFound, TooLarge, AlreadyExists),
     carries_mail=True,
     examples={

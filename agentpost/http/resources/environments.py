@@ -102,6 +102,7 @@ def _shown(environment: Environment, status: int | None = None) -> Response:
     answer=EnvironmentBody,
     status=201,
     summary="Make an environment",
+    also={200: "It was made before with the same client_id"},
     raises=(UnknownField, AlreadyExists, Limit),
     examples={"request": {"name": "Staging", "kind": "test"}, "response": _EXAMPLE},
 )

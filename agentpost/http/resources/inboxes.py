@@ -221,6 +221,7 @@ def _shown(inbox: Inbox) -> Response:
     answer=InboxBody,
     status=201,
     summary="Make an inbox",
+    also={200: "It was made before with the same client_id"},
     raises=(UnknownField, NotFound, Conflict),
     examples={
         "request": {"username": "support", "display_name": "Acme Support"},

@@ -52,7 +52,7 @@ async def get_health(request: Anything) -> Response:
     return Response(HealthBody("ok"))
 
 
-@routes.get("/readyz", public=True, answer=ReadyBody, summary="Readiness")
+@routes.get("/readyz", public=True, answer=ReadyBody, summary="Readiness", also={503: "Not ready"})
 async def get_readiness(request: Anything) -> Response:
     """Whether requests should be sent here: 200, or 503 while a dependency does not answer or the
     server is shutting down.
@@ -85,7 +85,14 @@ def documentation(endpoints: Sequence[Endpoint], version: str) -> Routes:
         show.__name__ = "get_" + path.strip("/").replace("/", "_").replace(".", "_")
         show.__doc__ = text
         produces = (media.partition(";")[0],)
-        described.get(path, public=True, summary=summary, answer=bytes, produces=produces)(show)
+        described.get(
+            path,
+            public=True,
+            summary=summary,
+            answer=bytes,
+            produces=produces,
+            also={304: "The client has it already"},
+        )(show)
         pages[path] = (b"", media, "")
 
     html, markdown = "text/html; charset=utf-8", "text/markdown; charset=utf-8"

@@ -121,6 +121,7 @@ _SENDING: Final[dict[str, Any]] = {
     "raises": REFUSALS,
     "idempotent": True,
     "carries_mail": True,
+    "also": {200: "With dry_run: what would happen", 201: "With save_as_draft: the draft"},
 }
 
 

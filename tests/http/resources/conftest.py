@@ -32,6 +32,7 @@ from agentpost.store.inboxes import InboxRequest
 from agentpost.store.keys import KeyRequest
 from agentpost.store.opening import Store, open_store
 from agentpost.store.settings import StoreSettings
+from tests.http.resources import described
 
 SETTINGS = StoreSettings(shared_domain="shared.test", master_key=bytes(range(32)))
 ALL = tuple(sorted(SCOPES))
@@ -76,7 +77,11 @@ class Caller:
             if self._stream is None:
                 self._stream = await trio.open_tcp_stream("127.0.0.1", self.port)
                 self._wire = h11.Connection(h11.CLIENT)
-            return await self._exchange(method, path, body, fields)
+            if not path.startswith(("/api/", "/.", "/mail/", "/autodiscover")):
+                path = "/api/v1" + path
+            answer = await self._exchange(method, path, body, fields)
+            described.check(method, path, answer.status, answer.fields, answer.octets)
+            return answer
 
     async def _exchange(
         self, method: str, path: str, body: object, fields: dict[str, str]
@@ -93,8 +98,6 @@ class Caller:
         if body is not None:
             headers["content-length"] = str(len(octets))
         headers |= {name.replace("_", "-"): value for name, value in fields.items()}
-        if not path.startswith(("/api/", "/.", "/mail/", "/autodiscover")):
-            path = "/api/v1" + path
         wire = self._wire
         sent = wire.send(h11.Request(method=method, target=path, headers=list(headers.items())))
         assert sent is not None

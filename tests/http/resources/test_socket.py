@@ -296,5 +296,9 @@ async def test_a_message_can_be_waited_for(acme: Tenant, globex: Tenant) -> None
 
 
 async def test_a_plain_request_is_told_to_upgrade(api: Api, acme: Tenant) -> None:
-    answer = await acme.call("GET", "/ws")
-    assert (answer.status, answer.code) == (426, "upgrade_required")
+    for path in ("/ws", "/api/v1/ws"):
+        answer = await acme.call("GET", path)
+        assert (answer.status, answer.code) == (426, "upgrade_required")
+        assert answer.fields["upgrade"] == "websocket"
+        assert answer.json["request_id"] == answer.fields["x-request-id"]
+    assert (await acme.call("POST", "/api/v1/ws")).status == 405
