@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from agentpost.config import Address, Tiers
@@ -42,6 +42,9 @@ class Desk(Services):
     appending: Appending
     governor: Governor
     terms: Terms
+    in_flight: set[tuple[str, str, str]] = field(default_factory=set)
+    """Idempotency keys whose requests are being executed, each with its credential and
+    environment."""
 
 
 def desk_of(request: Request[Any, Any]) -> Desk:

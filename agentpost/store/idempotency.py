@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from agentpost.errors import IdempotencyKeyReuse
 from agentpost.model.actor import Actor, Scope
 from agentpost.store.pool import Connection, Row
 from agentpost.store.store import Door
@@ -23,29 +22,6 @@ class Idempotency:
 
     def __init__(self, door: Door) -> None:
         self._door = door
-
-    async def answered(
-        self, actor: Actor, where: Scope, key: str, request_hash: bytes
-    ) -> StoredAnswer | None:
-        """The answer that was given to this key in the environment of ``where``.
-
-        Raises: IdempotencyKeyReuse when the key belongs to another request.
-        """
-
-        async def read(connection: Connection, _: Scope) -> Row | None:
-            return await connection.row(
-                "SELECT request_hash, status, body FROM idempotency"
-                " WHERE environment_id = $1 AND key = $2",
-                where.environment,
-                key,
-            )
-
-        row = await self._door.read(actor, None, where, read)
-        if row is None:
-            return None
-        if row["request_hash"] != request_hash:
-            raise IdempotencyKeyReuse
-        return StoredAnswer(row["status"], row["body"])
 
     async def repeated(self, actor: Actor, key: str, request_hash: bytes) -> StoredAnswer | None:
         """The answer to this same request in whatever environment the actor covers.

@@ -7,7 +7,7 @@ what is written here lies there.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any
 
 from msgspec import UNSET, UnsetType
 
@@ -25,10 +25,10 @@ from agentpost.errors import (
     TooLarge,
     UnknownField,
 )
-from agentpost.http.answer import JSON
 from agentpost.http.conditional import check_match
 from agentpost.http.desk import Desk, desk_of
-from agentpost.http.endpoint import Idempotency, Request, Response, Routes
+from agentpost.http.endpoint import Request, Response, Routes
+from agentpost.http.once import once
 from agentpost.http.paging import ListBody, ListQuery
 from agentpost.http.resources.drafted import (
     EXAMPLE,
@@ -54,15 +54,10 @@ from agentpost.model.actor import Actor
 from agentpost.model.inbox import LocalAddress
 from agentpost.model.message import Address, Draft, IdempotentRequest
 from agentpost.store import checks
-from agentpost.store.deposits import ReplayedRequest
-from agentpost.store.idempotency import StoredAnswer
 from agentpost.store.pool import Duplicate
 from agentpost.store.store import Place
 
 routes = Routes("Drafts")
-
-_REPLAYED: Final = ("idempotent-replayed", "true")
-
 
 @routes.post(
     "/inboxes/{inbox}/drafts",
@@ -229,37 +224,16 @@ async def delete_draft(request: Request[None, None]) -> Response:
 )
 async def send_draft(request: Request[None, None]) -> Response:
     """Sends the draft as it stands; it leaves Drafts, and its id is dead, in the same commit."""
-    desk, actor, key = desk_of(request), request.actor, request.idempotency
-    before = await _repeated(desk, actor, key)
-    if before is not None:
-        return before
-    draft = await _get(desk, actor, request.params["draft"])
-    check_match(allowed_versions(request), draft.message.modseq)
-    local = await _home(desk, draft)
-    repeatable = None
-    if key is not None:
-        # Raises when the key belongs to another request of this environment.
-        await desk.store.idempotency.answered(actor, local.scope, key.key, key.fingerprint)
-        repeatable = IdempotentRequest(key.key, key.fingerprint)
-    try:
-        receipt = await desk.composing.send_draft(actor, local, draft, repeatable)
-    except ReplayedRequest:
-        before = await _repeated(desk, actor, key)
-        if before is None:
-            raise IdempotencyKeyReuse from None
-        return before
-    return Response(SentDraftBody(receipt.message_id, receipt.thread_id, receipt.status))
+    desk, actor = desk_of(request), request.actor
 
+    async def execute(idempotency: IdempotentRequest | None) -> Response:
+        draft = await _get(desk, actor, request.params["draft"])
+        check_match(allowed_versions(request), draft.message.modseq)
+        local = await _home(desk, draft)
+        receipt = await desk.composing.send_draft(actor, local, draft, idempotency)
+        return Response(SentDraftBody(receipt.message_id, receipt.thread_id, receipt.status))
 
-async def _repeated(desk: Desk, actor: Actor, key: Idempotency | None) -> Response | None:
-    if key is None:
-        return None
-    found: StoredAnswer | None = await desk.store.idempotency.repeated(
-        actor, key.key, key.fingerprint
-    )
-    if found is None:
-        return None
-    return Response(found.body, status=found.status, fields=(_REPLAYED,), media=JSON)
+    return await once(request, execute)
 
 
 async def _get(desk: Desk, actor: Actor, name: str, scope: str = "drafts:write") -> Draft:

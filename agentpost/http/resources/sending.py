@@ -10,6 +10,7 @@ from msgspec import UNSET, Meta, UnsetType
 from agentpost.errors import (
     AddressSyntax,
     Conflict,
+    IdempotencyInFlight,
     IdempotencyKeyReuse,
     MessageUnacceptable,
     QuotaExceeded,
@@ -53,6 +54,7 @@ REFUSALS: Final = (
     TooLarge,
     SendingPaused,
     QuotaExceeded,
+    IdempotencyInFlight,
     IdempotencyKeyReuse,
     Conflict,
 )
