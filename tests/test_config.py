@@ -6,6 +6,7 @@ import dataclasses
 import os
 import stat
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -211,3 +212,15 @@ def test_a_data_directory_that_cannot_be_made_is_an_error(tmp_path: Path) -> Non
     (tmp_path / "file").write_text("")
     with pytest.raises(ConfigError, match="cannot make data_dir"):
         config.make_data_dir(tmp_path / "file" / "data")
+
+
+def test_clients_are_told_an_address_where_the_name_means_this_machine_only() -> None:
+    def told(**changes: Any) -> str:
+        return str(dataclasses.replace(Config(), **changes).client_imap)
+
+    anywhere = Address("0.0.0.0", 993)
+    assert told() == "127.0.0.1:2993"
+    assert told(imaps_bind=anywhere) == "127.0.0.1:993"
+    assert told(imaps_bind=Address("192.0.2.7", 993)) == "192.0.2.7:993"
+    assert told(domain="mail.example", imaps_bind=anywhere) == "mail.example:993"
+    assert told(imap_host="imap.example") == "imap.example:2993"

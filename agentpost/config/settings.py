@@ -265,6 +265,16 @@ class Config:
         return Address(self.imap_host or self.domain, self.imap_port or self.imaps_bind.port)
 
     @property
+    def client_smtp(self) -> Address:
+        """``public_smtp``, as a program on this machine reaches it too."""
+        return _reached(self.public_smtp, self.smtps_bind)
+
+    @property
+    def client_imap(self) -> Address:
+        """``public_imap``, as a program on this machine reaches it too."""
+        return _reached(self.public_imap, self.imaps_bind)
+
+    @property
     def http_url(self) -> str:
         """Base URL of the HTTP interface, without a trailing slash."""
         return (self.public_url or f"http://{self.http_bind}").rstrip("/")
@@ -274,6 +284,19 @@ class Config:
         for setting in SETTINGS.values():
             value = setting.of(self)
             yield setting, setting.show(value), self.origins.get(setting.key, Origin.DEFAULT)
+
+
+_ANYWHERE: Final = frozenset({"0.0.0.0", "::"})
+
+
+def _reached(public: Address, bound: Address) -> Address:
+    """The public name, or the address when the name means only this machine.
+
+    Not every resolver knows names under localhost.
+    """
+    if public.host != "localhost" and not public.host.endswith(".localhost"):
+        return public
+    return Address("127.0.0.1" if bound.host in _ANYWHERE else bound.host, public.port)
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,7 +57,7 @@ async def make_server(
         appending=Appending(store.messages, store.mailboxes, message),
         governor=governor,
         terms=Terms(
-            settings.http_url, settings.public_imap, settings.public_smtp, settings.tiers, message
+            settings.http_url, settings.client_imap, settings.client_smtp, settings.tiers, message
         ),
     )
     api = make_api(RESOURCES, desk, governor, limits)

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import textwrap
-from typing import Final
 
-from agentpost.config import Address, Config
-
-_ANYWHERE: Final = frozenset({"0.0.0.0", "::"})
+from agentpost.config import Config
 
 
 def welcome(settings: Config, api_key: str, certificate: str) -> str:
@@ -15,8 +12,7 @@ def welcome(settings: Config, api_key: str, certificate: str) -> str:
 
     A key that the operator gave is not repeated: this text ends in the logs of containers.
     """
-    imap = _reached(settings.public_imap, settings.imaps_bind)
-    smtp = _reached(settings.public_smtp, settings.smtps_bind)
+    imap, smtp = settings.client_imap, settings.client_smtp
     base = settings.http_url
     if settings.bootstrap_key is None:
         first = f"This is your API key; it is shown only this once:\n\n    {api_key}"
@@ -69,13 +65,3 @@ def welcome(settings: Config, api_key: str, certificate: str) -> str:
         imap=imap,
         certificate=certificate,
     )
-
-
-def _reached(public: Address, bound: Address) -> Address:
-    """Where to try it: the public name, or the address when the name means only this machine.
-
-    Not every resolver knows names under localhost.
-    """
-    if public.host != "localhost" and not public.host.endswith(".localhost"):
-        return public
-    return Address("127.0.0.1" if bound.host in _ANYWHERE else bound.host, public.port)
