@@ -9,16 +9,15 @@ from quart import websocket
 from quart_trio import QuartTrio
 
 from agentpost.http.api import Api
-from agentpost.http.endpoint import API_ROOT, Endpoint, Request, Response, Routes
+from agentpost.http.endpoint import Endpoint, Routes
 from agentpost.http.feed import Credential, EventSource
-from agentpost.http.problems import UPGRADE, ProblemBody
 from agentpost.http.ratelimit import Governor
 from agentpost.http.resources import meta
+from agentpost.http.resources.socket import SOCKET_PATHS
 from agentpost.http.services import Services
 from agentpost.http.websocket import UNAUTHENTICATED, Waiter, converse
 from agentpost.limits import HttpLimits
 
-SOCKET_PATHS: Final = ("/ws", API_ROOT + "/ws")
 _PROTOCOL: Final = "agentpost.v1"
 _BEARER: Final = "bearer."
 
@@ -28,45 +27,12 @@ def make_api(
 ) -> Api:
     """The REST API of the given resources, with the pages that describe it."""
     endpoints: list[Endpoint] = list(meta.routes.endpoints)
-    endpoints += sockets.endpoints
     for routes in resources:
         endpoints += routes.endpoints
     endpoints += meta.documentation(endpoints, services.version).endpoints
     api = Api(endpoints, services, governor, limits)
     api.give_away_sockets(*SOCKET_PATHS)
     return api
-
-
-sockets = Routes("Events", root="")
-"""What is answered to a request for a WebSocket's path that is no handshake."""
-
-
-@sockets.get(
-    "/ws",
-    public=True,
-    status=426,
-    answer=ProblemBody,
-    also={101: "The WebSocket is open"},
-    summary="Events as they happen",
-)
-async def get_socket(request: Request[None, None]) -> Response:
-    """A WebSocket that tells events; open it with a WebSocket client."""
-    # RFC 9110 section 15.5.22: the answer names the protocol that is needed.
-    fields = (("upgrade", "websocket"), ("connection", "upgrade"))
-    return Response(UPGRADE.body(request.request_id), fields=fields)
-
-
-@sockets.get(
-    API_ROOT + "/ws",
-    public=True,
-    status=426,
-    answer=ProblemBody,
-    also={101: "The WebSocket is open"},
-    summary="Events as they happen (other path)",
-)
-async def get_socket_alias(request: Request[None, None]) -> Response:
-    """The same as ``/ws``."""
-    return await get_socket(request)
 
 
 def make_asgi(

@@ -34,6 +34,8 @@ DEFAULT_TYPES: Final = (
     "domain.verified",
 )
 """What a subscription without types gets (API.md, Types)."""
+TYPES: Final = (*DEFAULT_TYPES, "message.deferred")
+"""Everything that can be subscribed to; ``*`` is all of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,13 @@ class EventSource(Protocol):
 
     async def after(self, actor: Actor, seq: int, wanted: Wanted, limit: int) -> EventBatch:
         """At most ``limit`` events later than ``seq`` in their order, and where to go on."""
+        ...
+
+    async def check(self, actor: Actor, wanted: Wanted) -> None:
+        """Refuse inboxes and environments that are not there for the actor.
+
+        Raises: NotFound.
+        """
         ...
 
     async def head(self, actor: Actor) -> int:

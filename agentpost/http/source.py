@@ -31,6 +31,16 @@ class StoredEvents:
             labels=[label.lower() for label in wanted.labels],
         )
 
+    async def check(self, actor: Actor, wanted: Wanted) -> None:
+        """Refuse inboxes and environments that are not there for the actor.
+
+        Raises: NotFound.
+        """
+        for name in wanted.inboxes:
+            await self._store.directory.reach(actor, None, name, deleted=True)
+        for environment in wanted.environments:
+            await self._store.environments.get(actor, environment, scope=None)
+
     async def head(self, actor: Actor) -> int:
         """The ``seq`` of the newest event that can be read now."""
         return await self._store.events.head(actor)

@@ -20,7 +20,15 @@ from msgspec import Meta
 
 from agentpost.errors import FieldError, Problem, UnknownField
 from agentpost.http.decode import field_error
-from agentpost.http.feed import DEFAULT_TYPES, Credential, EventSource, Feed, Revoked, Wanted
+from agentpost.http.feed import (
+    DEFAULT_TYPES,
+    TYPES,
+    Credential,
+    EventSource,
+    Feed,
+    Revoked,
+    Wanted,
+)
 from agentpost.limits import HttpLimits
 from agentpost.model.actor import Actor
 
@@ -222,7 +230,12 @@ class Conversation:
     def _take(self, frame: Frame) -> list[Step]:
         match frame:
             case Subscribe():
-                return self._begin(frame.id, Open(frame.id, frame.wanted(), frame.from_seq))
+                wanted = frame.wanted()
+                unknown = _unknown_types(wanted.types)
+                if unknown:
+                    problem = UnknownField(fix=f"Types: {', '.join(TYPES)}; or *.", errors=unknown)
+                    return [Reply(error_frame(problem, frame.id))]
+                return self._begin(frame.id, Open(frame.id, wanted, frame.from_seq))
             case Wait():
                 return self._begin(frame.id, Await(frame))
             case Unsubscribe():
@@ -258,6 +271,14 @@ class Conversation:
         else:
             # As many as matter, should the client begin to acknowledge.
             self._unacked = (self._unacked + list(seqs))[-MAX_UNACKED:]
+
+
+def _unknown_types(types: Sequence[str]) -> tuple[FieldError, ...]:
+    return tuple(
+        FieldError(f"event_types[{number}]", "is not a type of event")
+        for number, name in enumerate(types)
+        if name not in TYPES and name != "*"
+    )
 
 
 class Socket(Protocol):
@@ -350,8 +371,12 @@ class _Shell:
 
     async def _feed(self, step: Open) -> None:
         actor = await self._credential.actor()
+        await self._source.check(actor, step.wanted)
         head = await self._source.head(actor)
         start = head if step.from_seq is None else step.from_seq
+        if start > head:
+            error = FieldError("from_seq", f"lies beyond {head}, what has happened")
+            raise UnknownField(fix="Resume with the seq of an event.", errors=(error,))
         feed = Feed(self._source, self._credential, step.wanted, start)
         watch = self._source.watch(step.wanted)
         live = step.from_seq is None

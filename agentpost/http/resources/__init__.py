@@ -20,6 +20,7 @@ from agentpost.http.resources import (
     messages,
     organization,
     sending,
+    socket,
     threads,
 )
 
@@ -42,4 +43,5 @@ RESOURCES: Final[tuple[Routes, ...]] = (
     threads.routes,
     labels.routes,
     drafts.routes,
+    socket.routes,
 )

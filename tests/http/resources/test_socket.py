@@ -166,8 +166,6 @@ async def test_a_subscription_is_narrowed(acme: Tenant, globex: Tenant) -> None:
         await client.subscribe(id="by-address", inbox_ids=[two.address])
         await client.subscribe(id="labels", labels=["VIP"], event_types=["*"])
         await client.subscribe(id="types", event_types=["message.bounced"])
-        await client.subscribe(id="foreign", inbox_id=stranger.id)
-        await client.subscribe(id="elsewhere", environment_ids=[globex.environment.id])
         await deliver_event(globex, stranger)
         first = await deliver_event(acme, one)
         frame = await client.hear()
@@ -302,3 +300,24 @@ async def test_a_plain_request_is_told_to_upgrade(api: Api, acme: Tenant) -> Non
         assert answer.fields["upgrade"] == "websocket"
         assert answer.json["request_id"] == answer.fields["x-request-id"]
     assert (await acme.call("POST", "/api/v1/ws")).status == 405
+
+
+async def test_a_subscription_that_could_never_tell_anything_is_refused(
+    acme: Tenant, globex: Tenant
+) -> None:
+    foreign = await globex.inbox()
+    async with socket(acme) as client:
+        for frame, code, path in (
+            ({"event_types": ["message.received", "message.gone"]}, "validation_failed", 1),
+            ({"inbox_id": "inb_01JQ8X5K2M3N4P5R6S7T8V9W00"}, "not_found", None),
+            ({"inbox_ids": [foreign.address]}, "not_found", None),
+            ({"environment_ids": [globex.environment.id]}, "not_found", None),
+            ({"from_seq": 2**62}, "validation_failed", "from_seq"),
+        ):
+            await client.say(type="subscribe", id="s", **frame)
+            error = await client.hear()
+            assert (error["type"], error["code"], error["id"]) == ("error", code, "s")
+            if path is not None:
+                expected = "event_types[1]" if path == 1 else path
+                assert error["errors"][0]["path"] == expected
+        assert (await client.subscribe(id="s", event_types=["*"]))["id"] == "s"
