@@ -190,7 +190,8 @@ def _responses(endpoint: Endpoint, by_type: dict[str, Any]) -> dict[str, Any]:
     for status, text in {endpoint.status: endpoint.summary, **endpoint.also}.items():
         responses[str(status)] = {"description": text, "headers": headers}
         if endpoint.answer is not None and status not in _WITHOUT_BODY:
-            responses[str(status)]["content"] = _content(endpoint, by_type)
+            content = _content(endpoint, by_type, with_example=status == endpoint.status)
+            responses[str(status)]["content"] = content
     for status, kinds in sorted(_failures(endpoint).items()):
         responses[str(status)] = responses.get(str(status)) or {
             "description": "; ".join(f"`{k.column.code}`: {k.column.message}" for k in kinds),
@@ -205,12 +206,12 @@ def _responses(endpoint: Endpoint, by_type: dict[str, Any]) -> dict[str, Any]:
     return responses
 
 
-def _content(endpoint: Endpoint, by_type: dict[str, Any]) -> dict[str, Any]:
+def _content(endpoint: Endpoint, by_type: dict[str, Any], *, with_example: bool) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for media in endpoint.produces:
         schema = {"type": "string"} if endpoint.answer is bytes else by_type[_key(endpoint.answer)]
         found[media] = {"schema": schema}
-        if media == JSON and "response" in endpoint.examples:
+        if with_example and media == JSON and "response" in endpoint.examples:
             found[media]["example"] = endpoint.examples["response"]
     return found
 
@@ -218,9 +219,8 @@ def _content(endpoint: Endpoint, by_type: dict[str, Any]) -> dict[str, Any]:
 def _failures(endpoint: Endpoint) -> dict[int, list[type[Problem]]]:
     kinds: list[type[Problem]] = [InvalidRequest, NotAcceptable, Overloaded, *endpoint.raises]
     if not endpoint.public:
-        kinds += [AuthenticationFailed, Expired, Forbidden, RateLimited]
-    if "{" in endpoint.path:
-        kinds.append(NotFound)
+        # Not found is also the environment that AgentPost-Environment names.
+        kinds += [AuthenticationFailed, Expired, Forbidden, NotFound, RateLimited]
     if endpoint.body is not None:
         kinds += [TooLarge, UnsupportedMediaType]
         kinds += [] if endpoint.body is bytes else [UnknownField]

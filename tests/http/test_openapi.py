@@ -17,6 +17,7 @@ from agentpost.http.paging import ListBody, ListQuery
 from agentpost.http.ratelimit import Governor
 from agentpost.http.services import Services
 from agentpost.http.wire import parse_head
+from agentpost.ids import EnvironmentId, OrganizationId
 from agentpost.limits import HttpLimits
 from agentpost.model.actor import Actor
 from agentpost.net import Peer
@@ -73,6 +74,12 @@ async def update_thing(request: Request[NewThing, None]) -> Response:
 class NoKeys:
     async def by_key(self, secret: str, *, peer: str | None, source: str = "rest") -> Actor:
         raise TABLE["unauthenticated"]
+
+    async def has_environment(
+        self, organization: OrganizationId, environment: EnvironmentId
+    ) -> bool:
+        await trio.lowlevel.checkpoint()
+        return True
 
 
 class Server:
@@ -176,3 +183,11 @@ async def test_health_readiness_version(server: Server) -> None:
     assert (await server.get("/readyz"))[0] == 503
     _, _, body = await server.get("/version")
     assert msgspec.json.decode(body) == {"name": "agentpost", "version": "1.2.3", "api": "v1"}
+
+
+async def test_the_guides_are_served(server: Server) -> None:
+    for name in ("index", "quickstart", "rest", "websocket"):
+        status, fields, body = await server.get(f"/docs/{name}.md")
+        assert (status, fields["content-type"]) == (200, "text/markdown; charset=utf-8")
+        assert body.startswith(b"# ")
+    assert (await server.get("/docs/pyproject.toml"))[0] == 404

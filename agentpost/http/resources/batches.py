@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Final
 
 import msgspec
 from msgspec import Meta
@@ -13,6 +13,7 @@ from agentpost.http.endpoint import Body, Request, Response, Routes
 from agentpost.http.resources.marks import MarksBody, change_of
 from agentpost.http.resources.shown import (
     DEFAULT_CHARS,
+    EXAMPLE,
     MaxChars,
     MessageBody,
     View,
@@ -24,6 +25,10 @@ from agentpost.store import checks
 routes = Routes("Messages")
 
 Ids = Annotated[list[str], Meta(min_length=1, max_length=100)]
+
+
+_IDS: Final = {"ids": [EXAMPLE["id"]]}
+_FOUND: Final = {"results": [{"id": EXAMPLE["id"], "status": 200, "message": EXAMPLE}]}
 
 
 class BatchGetBody(Body, frozen=True, forbid_unknown_fields=True):
@@ -76,6 +81,7 @@ class ResultsBody(msgspec.Struct, frozen=True):
     body=BatchGetBody,
     answer=ResultsBody,
     summary="Get several messages",
+    examples={"request": _IDS, "response": _FOUND},
 )
 async def get_messages(request: Request[BatchGetBody, None]) -> Response:
     """Up to 100 messages, each with a result of its own."""
@@ -103,6 +109,7 @@ async def get_messages(request: Request[BatchGetBody, None]) -> Response:
     body=BatchMarksBody,
     answer=ResultsBody,
     summary="Change several messages",
+    examples={"request": {**_IDS, "seen": True}, "response": _FOUND},
 )
 async def update_messages(request: Request[BatchMarksBody, None]) -> Response:
     """Changes up to 100 messages in the same way, each with a result of its own."""
@@ -124,6 +131,7 @@ async def update_messages(request: Request[BatchMarksBody, None]) -> Response:
     body=BatchDeleteBody,
     answer=ResultsBody,
     summary="Delete several messages",
+    examples={"request": _IDS, "response": {"results": [{"id": EXAMPLE["id"], "status": 204}]}},
 )
 async def delete_messages(request: Request[BatchDeleteBody, None]) -> Response:
     """Deletes up to 100 messages, each with a result of its own."""

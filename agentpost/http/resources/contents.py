@@ -15,6 +15,7 @@ from agentpost.http.desk import Desk, desk_of
 from agentpost.http.endpoint import Request, Response, Routes
 from agentpost.http.problems import problem_body
 from agentpost.http.ranges import Span, wanted_span
+from agentpost.http.resources.shapes import EXAMPLE_TIME
 from agentpost.http.resources.shown import (
     AttachmentBody,
     RecipientStateBody,
@@ -39,6 +40,32 @@ _CACHED: Final = ("cache-control", "private, max-age=31536000, immutable")
 _HARMLESS: Final = ("content-security-policy", "sandbox; default-src 'none'")
 _PARTS: Final = {206: "The range that was asked for", 304: "The client has it already"}
 _RANGES: Final = ("accept-ranges", "bytes")
+
+
+_FILE: Final = {
+    "id": "att_01JQ8X5K2M3N4P5R6S7T8V9W00",
+    "filename": "invoice.pdf",
+    "mime_type": "application/pdf",
+    "size": 48211,
+    "inline": False,
+    "content_id": None,
+}
+_DELIVERY: Final = {
+    "message_id": "msg_01JQ8X5K2M3N4P5R6S7T8V9W00",
+    "status": "delivered",
+    "recipients": [
+        {
+            "email": "ada@example.org",
+            "state": "delivered",
+            "local": False,
+            "attempts": 1,
+            "status": "2.0.0",
+            "diagnostic": "smtp; 250 2.0.0 accepted",
+            "history": [],
+            "updated_at": EXAMPLE_TIME,
+        }
+    ],
+}
 
 
 class AttachmentsBody(msgspec.Struct, frozen=True):
@@ -82,6 +109,7 @@ async def get_raw(request: Request[None, None]) -> Response:
     scope="messages:read",
     answer=AttachmentsBody,
     summary="List attachments",
+    examples={"response": {"data": [_FILE]}},
 )
 async def list_attachments(request: Request[None, None]) -> Response:
     """The files of a message in their order; an attached message is one file."""
@@ -94,6 +122,7 @@ async def list_attachments(request: Request[None, None]) -> Response:
     scope="messages:read",
     answer=AttachmentBody,
     summary="Get an attachment's description",
+    examples={"response": _FILE},
 )
 async def get_attachment(request: Request[None, None]) -> Response:
     """Name, type and size of one file."""
@@ -134,6 +163,7 @@ async def get_attachment_content(request: Request[None, None]) -> Response:
     scope="messages:read",
     answer=MessageDeliveryBody,
     summary="Get the delivery",
+    examples={"response": _DELIVERY},
 )
 async def get_delivery(request: Request[None, None]) -> Response:
     """What became of a sent message, recipient by recipient, with its history."""

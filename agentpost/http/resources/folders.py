@@ -135,7 +135,7 @@ async def create_folder(request: Request[NewFolderBody, None]) -> Response:
     answer=FolderBody,
     summary="Rename a folder",
     raises=(UnknownField, MailboxNotFound, AlreadyExists, Conflict, Limit),
-    examples={"request": {"name": "Customers/Acme Corp"}},
+    examples={"request": {"name": "Customers/Acme Corp"}, "response": _EXAMPLE},
 )
 async def update_folder(request: Request[ChangedFolderBody, None]) -> Response:
     """Renames a folder with all below it, or has mail programs show it or not.

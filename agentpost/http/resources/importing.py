@@ -12,10 +12,9 @@ from agentpost.errors import MailboxNotFound, MessageUnacceptable, TooLarge, Unk
 from agentpost.http.desk import desk_of
 from agentpost.http.endpoint import Query, Request, Response, Routes
 from agentpost.http.paging import Moment
-from agentpost.http.resources.marks import Folder, labels_in
-from agentpost.http.resources.shown import MessageBody, summary_body
+from agentpost.http.resources.marks import Folder, folder_in, labels_in
+from agentpost.http.resources.shown import EXAMPLE, MessageBody, summary_body
 from agentpost.model.mailbox import Flag, InternalDate
-from agentpost.store import checks
 
 routes = Routes("Messages")
 
@@ -42,6 +41,7 @@ class ImportQuery(Query, frozen=True, forbid_unknown_fields=True):
     answer=MessageBody,
     status=201,
     summary="Import a message",
+    examples={"response": EXAMPLE},
     raises=(UnknownField, MailboxNotFound, MessageUnacceptable, TooLarge),
     carries_mail=True,
 )
@@ -62,7 +62,7 @@ async def import_message(request: Request[bytes, ImportQuery]) -> Response:
     if query.internaldate is not None:
         zone = query.internaldate.utcoffset() or timedelta()
         date = InternalDate(query.internaldate, zone // timedelta(minutes=1))
-    name = checks.searchable("folder", query.folder)
+    name = folder_in(query.folder)
     mailbox = await desk.store.mailboxes.find(actor, local.scope, name, "messages:write")
     placed = await desk.appending.append(
         actor, local.scope, mailbox, request.body, flags, labels_in(query.labels), date

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import msgspec
 
 from agentpost.http.desk import desk_of
@@ -55,7 +57,33 @@ class MeBody(msgspec.Struct, frozen=True):
     usage: OwnUsageBody
 
 
-@routes.get("/me", answer=MeBody, summary="Who am I")
+_EXAMPLE: Final = {
+    "key_id": "key_01JQ8X5K2M3N4P5R6S7T8V9W00",
+    "organization": {
+        "id": "org_01JQ8X5K2M3N4P5R6S7T8V9W00",
+        "name": "Acme",
+        "slug": "acme",
+        "tier": "team",
+    },
+    "environment": {
+        "id": "env_01JQ8X5K2M3N4P5R6S7T8V9W00",
+        "name": "Default",
+        "slug": "default",
+        "kind": "live",
+    },
+    "environment_ids": None,
+    "inbox_ids": None,
+    "scopes": ["inboxes:read", "messages:read"],
+    "limits": {
+        "requests_per_minute": 600,
+        "mails_per_day": 50000,
+        "max_message_octets": 10485760,
+    },
+    "usage": {"mails_today": 1200},
+}
+
+
+@routes.get("/me", answer=MeBody, summary="Who am I", examples={"response": _EXAMPLE})
 async def get_me(request: Request[None, None]) -> Response:
     """The organization, environment, scopes, bindings, limits and usage of the key itself.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Sequence
 
 import msgspec
@@ -82,7 +83,7 @@ def documentation(endpoints: Sequence[Endpoint], version: str) -> Routes:
                 return Response(None, status=304, version=version_tag, fields=fields)
             return Response(octets, version=version_tag, fields=fields, media=kind)
 
-        show.__name__ = "get_" + path.strip("/").replace("/", "_").replace(".", "_")
+        show.__name__ = "get_" + re.sub(r"[^a-z]+", "_", path.strip("/"))
         show.__doc__ = text
         produces = (media.partition(";")[0],)
         described.get(
@@ -100,12 +101,18 @@ def documentation(endpoints: Sequence[Endpoint], version: str) -> Routes:
     page("/llms.txt", "text/plain; charset=utf-8", "For agents", "What to know before calling.")
     page("/docs/errors", html, "Errors", "Every error code with what to do about it.")
     page("/docs/errors.md", markdown, "Errors as Markdown", "As ``/docs/errors``.")
+    guides = {f"/docs/{name}": text for name, text in documents.guides().items()}
+    guides.pop("/docs/errors.md", None)  # The one above is made from what this server knows.
+    for path, text in guides.items():
+        title = text.partition("\n")[0].lstrip("# ")
+        page(path, markdown, f"Documentation: {title}", "A page of the documentation.")
     everything = [*endpoints, *described.endpoints]
     made = {
         "/openapi.json": msgspec.json.encode(openapi.document(everything, version)),
         "/llms.txt": documents.for_agents(everything).encode(),
         "/docs/errors": documents.errors_html().encode(),
         "/docs/errors.md": documents.errors_markdown().encode(),
+        **{path: text.encode() for path, text in guides.items()},
     }
     for path, octets in made.items():
         tag = hashlib.sha256(octets).hexdigest()[:32]

@@ -160,6 +160,7 @@ async def send_message_alias(request: Request[SendBody, None]) -> Response:
     scope="messages:reply",
     body=ReplyBody,
     summary="Reply to the author",
+    examples={"request": {"text_body": "Thank you."}, "response": _EXAMPLE["response"]},
     **_SENDING,
 )
 async def reply_to_message(request: Request[ReplyBody, None]) -> Response:
@@ -172,6 +173,7 @@ async def reply_to_message(request: Request[ReplyBody, None]) -> Response:
     scope="messages:reply",
     body=ReplyBody,
     summary="Reply to everyone",
+    examples={"request": {"text_body": "Thank you all."}, "response": _EXAMPLE["response"]},
     **_SENDING,
 )
 async def reply_to_all(request: Request[ReplyBody, None]) -> Response:
@@ -184,6 +186,10 @@ async def reply_to_all(request: Request[ReplyBody, None]) -> Response:
     scope="messages:send",
     body=ForwardBody,
     summary="Forward",
+    examples={
+        "request": {"to": "ada@example.org", "text_body": "For you."},
+        "response": _EXAMPLE["response"],
+    },
     **_SENDING,
 )
 async def forward_message(request: Request[ForwardBody, None]) -> Response:

@@ -25,17 +25,18 @@ _RATES = [
 
 
 @cache
-def _document() -> dict[str, Any]:
+def document() -> dict[str, Any]:
+    """The document, as a client reads it."""
     octets = msgspec.json.encode(openapi.document(_ENDPOINTS, "0"))
     decoded: dict[str, Any] = json.loads(octets)
     return decoded
 
 
 @cache
-def _validator(path: str, method: str, status: int, media: str) -> OAS31Validator:
-    document = _document()
-    content = document["paths"][path][method]["responses"][str(status)]["content"]
-    return OAS31Validator({**content[media]["schema"], "components": document["components"]})
+def _validator(path: str, method: str, status: int, media: str) -> Any:
+    whole = document()
+    content = whole["paths"][path][method]["responses"][str(status)]["content"]
+    return OAS31Validator({**content[media]["schema"], "components": whole["components"]})
 
 
 def check(method: str, target: str, status: int, fields: dict[str, str], octets: bytes) -> None:
@@ -50,7 +51,7 @@ def check(method: str, target: str, status: int, fields: dict[str, str], octets:
 
 def _check(endpoint: Endpoint, status: int, fields: dict[str, str], octets: bytes) -> None:
     path, method = endpoint.path, endpoint.method.lower()
-    responses = _document()["paths"][path][method]["responses"]
+    responses = document()["paths"][path][method]["responses"]
     assert str(status) in responses, f"{method} {path} answers {status}, which is not described"
     media = fields.get("content-type", "").partition(";")[0]
     if not octets:
