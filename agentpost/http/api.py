@@ -169,9 +169,10 @@ class _Exchange:
         head = self.head
         match = self.api.router.match(head.path)
         if match is None:
-            raise NotFound(
-                "There is no such path.", fix="Compare the path with /openapi.json of this server."
-            )
+            fix = "Compare the path with /openapi.json of this server."
+            if head.path.endswith("/"):
+                fix = "Leave out the slash at the end of the path."
+            raise NotFound("There is no such path.", fix=fix)
         if head.method == "OPTIONS":
             return self.dress(Answer(204, [("allow", ", ".join(match.methods))]))
         endpoint = self.endpoint = match.endpoint(head.method)
@@ -206,9 +207,9 @@ class _Exchange:
         except RateLimited:
             self.allowance = governor.peek(actor)
             raise
-        return self._environment(actor)
+        return await self._environment(actor)
 
-    def _environment(self, actor: Actor) -> Actor:
+    async def _environment(self, actor: Actor) -> Actor:
         """Narrow the actor to the environment that AgentPost-Environment names."""
         named = self.head.field(b"agentpost-environment")
         if named is None:
@@ -219,7 +220,12 @@ class _Exchange:
                 "AgentPost-Environment is not the id of an environment.",
                 fix="Send an id such as env_01JQ8X5K2M3N4P5R6S7T8V9W00, or leave the header out.",
             )
-        if actor.environments is not None and environment not in actor.environments:
+        authenticator = self.api.services.authenticator
+        if not (
+            await authenticator.has_environment(actor.organization, environment)
+            if actor.environments is None
+            else environment in actor.environments
+        ):
             raise NotFound("There is no such environment, or the key does not cover it.")
         return replace(actor, environment=environment, environments=frozenset({environment}))
 

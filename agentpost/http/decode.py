@@ -7,6 +7,7 @@ path of the field, so that a program can mend its request without a human.
 from __future__ import annotations
 
 import re
+from datetime import datetime
 from typing import Any, Final, TypeVar, get_args, get_origin
 from urllib.parse import parse_qsl
 
@@ -24,6 +25,15 @@ _MERGE_PATCH: Final = "application/merge-patch+json"
 _WHERE: Final = re.compile(r"(?P<what>.*) - at `(?P<key>key in )?\$(?P<path>.*)`", re.DOTALL)
 _FIELD: Final = re.compile(r"(?:unknown|required) field `(?P<name>[^`]{1,200})`")
 _NUL: Final = re.compile(rb"(?<!\\)(?:\\\\)*+\\u0000")
+_SPELT: Final = {
+    int: (re.compile(r"-?[0-9]{1,20}", re.ASCII), "Expected a whole number"),
+    datetime: (
+        re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9:.]{8,20}([Zz]|[+-][0-9]{2}:[0-9]{2})"),
+        "Expected a moment with its zone, such as 2026-03-08T14:30:00Z (+ is written %2B)",
+    ),
+}
+"""How numbers and moments are written; text is converted leniently otherwise, so that ``2020``
+would be a moment half an hour after 1970."""
 _KEYED: Final = re.compile(r"(?P<name>[A-Za-z_]{1,64})\[(?P<key>[^\[\]]{1,256})\]")
 
 
@@ -36,6 +46,28 @@ def field_error(error: msgspec.ValidationError) -> FieldError:
     if named is not None:
         path = f"{path}.{named['name']}"
     return FieldError(path.removeprefix("."), what)
+
+
+_NOT_JSON: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
+
+def _check_json(body: bytes) -> None:
+    """What does not fit may be no JSON further on, which is the worse fault.
+
+    Raises: InvalidRequest.
+    """
+    try:
+        msgspec.json.decode(body)
+    except msgspec.ValidationError:
+        return
+    except _NOT_JSON as error:
+        raise _not_json(error) from None
+
+
+def _not_json(error: Exception) -> InvalidRequest:
+    # The text of these errors tells a position, never content.
+    reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)
+    return InvalidRequest(f"The body is not JSON: {reason}", fix="Send one JSON object in UTF-8.")
 
 
 class BodyDecoder:
@@ -82,20 +114,20 @@ class BodyDecoder:
         if not self._json:
             return body
         try:
-            # PostgreSQL's text cannot hold U+0000, and nothing in mail should.
-            if b"\\u0000" in body and _NUL.search(body):
-                raise UnknownField("A string holds U+0000.", fix="Remove the character U+0000.")
-            if not self._aliases:
-                return self._decoder.decode(body or b"{}")
-            return msgspec.convert(self._canonical(self._decoder.decode(body or b"{}")), self._type)
+            return self._decoded(body or b"{}")
         except msgspec.ValidationError as error:
+            _check_json(body)
             raise UnknownField(errors=(field_error(error),)) from None
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            # The text of these errors tells a position, never content.
-            reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)
-            raise InvalidRequest(
-                f"The body is not JSON: {reason}", fix="Send one JSON object in UTF-8."
-            ) from None
+        except _NOT_JSON as error:
+            raise _not_json(error) from None
+
+    def _decoded(self, body: bytes) -> Any:
+        # PostgreSQL's text cannot hold U+0000, and nothing in mail should.
+        if b"\\u0000" in body and _NUL.search(body):
+            raise UnknownField("A string holds U+0000.", fix="Remove the character U+0000.")
+        if not self._aliases:
+            return self._decoder.decode(body)
+        return msgspec.convert(self._canonical(self._decoder.decode(body)), self._type)
 
     def _canonical(self, value: Any) -> Any:
         if not isinstance(value, dict):
@@ -112,7 +144,7 @@ class BodyDecoder:
 class QueryDecoder:
     """Decodes the query string of one endpoint."""
 
-    __slots__ = ("_aliases", "_default", "_lists", "_maps", "_type")
+    __slots__ = ("_aliases", "_default", "_lists", "_maps", "_spelt", "_type")
 
     def __init__(self, kind: type[Query] | None) -> None:
         self._type = kind
@@ -120,10 +152,17 @@ class QueryDecoder:
         self._aliases: dict[str, str] = getattr(kind, "aliases", {})
         self._lists: frozenset[str] = frozenset()
         self._maps: frozenset[str] = frozenset()
+        self._spelt: dict[str, tuple[re.Pattern[str], str]] = {}
         if kind is not None:
             fields = msgspec.structs.fields(kind)
             self._lists = frozenset(f.encode_name for f in fields if _holds(f.type, list, tuple))
             self._maps = frozenset(f.encode_name for f in fields if _holds(f.type, dict))
+            self._spelt = {
+                f.encode_name: spelt
+                for f in fields
+                for k, spelt in _SPELT.items()
+                if _holds(f.type, k)
+            }
             if not any(f.required for f in fields):
                 self._default = kind()
 
@@ -161,6 +200,8 @@ class QueryDecoder:
                 values.setdefault(name, []).extend(part for part in value.split(",") if part)
             elif name in values:
                 raise _bad_parameter(given, "it stands twice")
+            elif name in self._spelt and self._spelt[name][0].fullmatch(value) is None:
+                raise _bad_parameter(given, self._spelt[name][1])
             else:
                 values[name] = value
         return values

@@ -11,6 +11,7 @@ import hashlib
 import hmac
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, Any, ClassVar, Final, Generic, Literal, TypeVar
 
@@ -46,6 +47,13 @@ class ListQuery(Query, frozen=True, forbid_unknown_fields=True):
     order: Annotated[Literal["desc", "asc"], Meta(description="desc: newest first")] = "desc"
 
 
+class TimedListQuery(ListQuery, frozen=True, forbid_unknown_fields=True):
+    """A list of what was made at some time."""
+
+    after: Annotated[Moment | None, Meta(description="Made later than this")] = None
+    before: Annotated[Moment | None, Meta(description="Made earlier than this")] = None
+
+
 class ListBody(msgspec.Struct, Generic[T], frozen=True):
     """One page of a list."""
 
@@ -68,7 +76,10 @@ class Cursors:
         position = None
         if query.cursor is not None:
             position = self.open(query.cursor, filter_digest(query, place))
-        return PageRequest(query.limit, query.order == "desc", position)
+        page = PageRequest(query.limit, query.order == "desc", position)
+        if isinstance(query, TimedListQuery):
+            return replace(page, after=query.after, before=query.before)
+        return page
 
     def body(
         self, page: Page[R], shape: Callable[[R], T], query: ListQuery, *place: str

@@ -8,6 +8,7 @@ from typing import Protocol
 
 import trio
 
+from agentpost.ids import EnvironmentId, OrganizationId
 from agentpost.model.actor import Actor
 
 
@@ -23,6 +24,12 @@ class Authenticator(Protocol):
 
         Raises: AuthenticationFailed, Expired, RateLimited, Overloaded.
         """
+        ...
+
+    async def has_environment(
+        self, organization: OrganizationId, environment: EnvironmentId
+    ) -> bool:
+        """Whether the organization has this environment."""
         ...
 
 

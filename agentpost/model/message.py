@@ -137,6 +137,8 @@ class MessageFilter:
     after: datetime | None = None
     before: datetime | None = None
     include: frozenset[str] = frozenset()
+    include_deleted: bool = False
+    """Also what is in deleted inboxes, where no inbox is named."""
 
 
 @dataclass(frozen=True, slots=True)

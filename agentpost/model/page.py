@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -15,6 +16,9 @@ class PageRequest:
     limit: int = 20
     descending: bool = True
     position: tuple[str, ...] | None = None
+    after: datetime | None = None
+    before: datetime | None = None
+    """Only rows that were made between these moments."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,6 +79,9 @@ class Authentication:
         self._known: Fresh[tuple[bytes, str, str], _Login] = Fresh(
             self._limits.cached_s, self._limits.cached_entries
         )
+        self._environments: Fresh[EnvironmentId, OrganizationId] = Fresh(
+            self._limits.cached_s, self._limits.cached_entries
+        )
         self._used: dict[str, datetime] = {}
 
     async def by_key(self, secret: str, *, peer: str | None, source: str = "rest") -> Actor:
@@ -103,6 +106,27 @@ class Authentication:
         _admit(known.credential, peer)
         self._note_use(known.actor.credential)
         return known.actor
+
+    async def has_environment(
+        self, organization: OrganizationId, environment: EnvironmentId
+    ) -> bool:
+        """Whether the organization has this environment; one just deleted counts for seconds."""
+        owner = self._environments.get(environment)
+        if owner is None:
+            generation = self._environments.generation
+
+            async def read(connection: Connection, _: Scope) -> str | None:
+                found: str | None = await connection.value(
+                    "SELECT organization_id FROM environments WHERE id = $1", environment
+                )
+                return found
+
+            found = await self._door.read(system_actor(), None, None, read)
+            if found is None:
+                return False
+            owner = OrganizationId(found)
+            self._environments.put(environment, owner, (), generation)
+        return owner == organization
 
     async def by_login(
         self, username: str, password: str, *, protocol: Protocol, peer: str | None

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Set as AbstractSet
 from typing import Any, Final, Literal
 
 import msgspec
 
 from agentpost.auth.addresses import canonical, lowered
-from agentpost.errors import FieldError, NotFound, PreconditionFailed, UnknownField
+from agentpost.errors import FieldError, Forbidden, NotFound, PreconditionFailed, UnknownField
 from agentpost.limits import IdentityLimits
+from agentpost.model.actor import Actor
 from agentpost.store.store import Place, PlaceKind
 
 InboxKind = Literal["inbox", "any_inbox"]
@@ -19,6 +21,8 @@ _SLUG: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)
 _NOT_IN_SLUG: Final = re.compile(r"[^a-z0-9]+", re.ASCII)
 _REFERENCE: Final = re.compile(r"[\x21-\x7e]{1,320}", re.ASCII)
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_HIDING: Final = {"trash": "Trash", "spam": "Junk"}
+"""The folders of what is hidden; special folders keep their names."""
 _UNSTORABLE: Final = re.compile(r"[\x00\ud800-\udfff]")
 
 
@@ -135,6 +139,22 @@ def json(value: object, path: str = "metadata") -> str:
 def merged(present: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:
     """``present`` with the keys of ``change``; a key whose value is None is removed."""
     return {key: value for key, value in {**present, **change}.items() if value is not None}
+
+
+def visible(actor: Actor, include: AbstractSet[str], folder: str | None) -> None:
+    """Refuse to list what is hidden from this key.  ``folder`` is canonical.
+
+    Raises: Forbidden.
+    """
+    kinds = set(include)
+    kinds |= {kind for kind, name in _HIDING.items() if name == folder}
+    for kind in sorted(kinds):
+        if not actor.may(f"{kind}:read"):
+            scope = f"{kind}:read"
+            raise Forbidden(
+                f"Listing {kind} needs the scope {scope}.",
+                fix=f"Use a key that holds the scope {scope}.",
+            )
 
 
 def match(allowed: frozenset[str] | None, version: int) -> None:

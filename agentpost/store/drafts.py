@@ -12,7 +12,7 @@ from agentpost.model.actor import Actor, Scope
 from agentpost.model.message import Draft
 from agentpost.model.page import Page, PageRequest
 from agentpost.store import rows
-from agentpost.store.narrowing import Narrowing, reach
+from agentpost.store.narrowing import Narrowing, page_of, reach
 from agentpost.store.pool import Connection, Row
 from agentpost.store.store import Door, Place
 
@@ -42,8 +42,7 @@ class Drafts:
         async def read(connection: Connection, place: Scope) -> list[Row]:
             query = Narrowing(page.limit + 1, "DESC" if page.descending else "ASC")
             reach(query, actor, place if where is not None else None, "m")
-            if page.position is not None:
-                query.add("m.id " + ("<" if page.descending else ">") + " {0}", page.position[0])
+            page_of(query, page, "m")
             return await connection.rows(
                 f"{_SELECT} AND {query.condition} ORDER BY m.id {query.direction}"
                 f" LIMIT {query.limit}",

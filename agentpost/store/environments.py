@@ -13,7 +13,7 @@ from agentpost.model.organization import Environment, Kind
 from agentpost.model.page import Page, PageRequest
 from agentpost.store import audit, checks
 from agentpost.store.fresh import nobody
-from agentpost.store.narrowing import Narrowing
+from agentpost.store.narrowing import Narrowing, page_of
 from agentpost.store.organizations import ENVIRONMENT_COLUMNS, environment
 from agentpost.store.pool import Connection, Duplicate, Row
 from agentpost.store.purging import forget_environment, purge
@@ -102,8 +102,7 @@ class Environments:
             query.add("e.organization_id = {0}", actor.organization)
         if actor.environments is not None:
             query.add("e.id = ANY ({0})", sorted(actor.environments))
-        if page.position is not None:
-            query.add("e.id " + ("<" if page.descending else ">") + " {0}", page.position[0])
+        page_of(query, page, "e")
 
         async def read(connection: Connection, _: Scope) -> list[Row]:
             return await connection.rows(

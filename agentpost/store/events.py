@@ -67,7 +67,7 @@ class Events:
         async def read(connection: Connection, _: Scope) -> tuple[int, list[Row]]:
             settled: int = await connection.value("SELECT settled_seq()")
             query = Narrowing(limit, "ASC")
-            reach(query, actor, None, "e")
+            reach(query, actor, None, "e", deleted=True)
             query.add("e.seq > {0} AND e.seq < {1}", seq, settled)
             if types is not None:
                 query.add("e.type = ANY ({0})", list(types))
@@ -118,7 +118,7 @@ class Events:
 
         async def read(connection: Connection, _: Scope) -> Row | None:
             query = Narrowing(1, "ASC")
-            reach(query, actor, None, "e")
+            reach(query, actor, None, "e", deleted=True)
             query.add("e.id = {0}", event)
             return await connection.row(
                 f"SELECT e.* FROM events e WHERE {query.condition}", *query.arguments

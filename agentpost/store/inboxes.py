@@ -25,7 +25,7 @@ from agentpost.store import audit, checks, usernames
 from agentpost.store.credentials import FIRST_NAME, Prepared, insert, prepare
 from agentpost.store.fresh import nobody
 from agentpost.store.naming import make_special
-from agentpost.store.narrowing import Narrowing, pattern
+from agentpost.store.narrowing import Narrowing, page_of, pattern
 from agentpost.store.pool import Connection, Row
 from agentpost.store.purging import purge
 from agentpost.store.reach import whole_environment
@@ -486,8 +486,7 @@ def _narrowed(actor: Actor, wanted: InboxFilter, page: PageRequest) -> Narrowing
         query.add("i.environment_id = ANY ({0})", sorted(actor.environments))
     if actor.inboxes is not None:
         query.add("i.id = ANY ({0})", sorted(actor.inboxes))
-    if page.position is not None:
-        query.add("i.id " + ("<" if page.descending else ">") + " {0}", page.position[0])
+    page_of(query, page, "i")
     if not wanted.include_deleted:
         query.add("i.deleted_at IS NULL")
     if wanted.q is not None:

@@ -23,7 +23,7 @@ from agentpost.model.actor import SCOPES, Actor, Scope
 from agentpost.model.organization import ApiKey, Kind, NewApiKey
 from agentpost.model.page import Page, PageRequest
 from agentpost.store import audit, checks
-from agentpost.store.narrowing import Narrowing
+from agentpost.store.narrowing import Narrowing, page_of
 from agentpost.store.networks import network
 from agentpost.store.pool import Connection, Row
 from agentpost.store.reach import check_scopes, power_of, sees
@@ -123,8 +123,7 @@ class Keys:
             query.add("k.inbox_ids <@ {0}", sorted(actor.inboxes))
         if not include_revoked:
             query.add("k.revoked_at IS NULL")
-        if page.position is not None:
-            query.add("k.id " + ("<" if page.descending else ">") + " {0}", page.position[0])
+        page_of(query, page, "k")
 
         async def read(connection: Connection, _: Scope) -> list[Row]:
             return await connection.rows(

@@ -62,7 +62,7 @@ class Listing:
             self._order = "m.inbox_id {0}, m.id"
             _span(query, place.inbox, wanted, page)
         else:
-            reach(query, actor, place, "m")
+            reach(query, actor, place, "m", deleted=wanted.include_deleted)
             if page.position is not None:
                 query.add("m.id " + ("<" if page.descending else ">") + " {0}", page.position[0])
         _columns(query, wanted)

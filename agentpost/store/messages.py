@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from agentpost.errors import Forbidden, MailboxNotFound, NotFound
+from agentpost.errors import MailboxNotFound, NotFound
 from agentpost.ids import MailboxId, MessageId, ModSeq, ThreadId
 from agentpost.model.actor import Actor, Scope
 from agentpost.model.mailbox import Flag, Placed
@@ -143,7 +143,7 @@ class Messages:
         *,
         whole: bool,
     ) -> tuple[list[Row], tuple[str, ...] | None]:
-        _check_visibility(actor, wanted)
+        checks.visible(actor, wanted.include, wanted.folder)
 
         async def read(connection: Connection, place: Scope) -> list[Row]:
             listing = Listing(actor, None if where is None else place, wanted, page)
@@ -158,7 +158,7 @@ class Messages:
 
         async def read(connection: Connection, _: Scope) -> list[Row]:
             query = Narrowing(len(messages), "ASC")
-            reach(query, actor, None, "m")
+            reach(query, actor, None, "m", deleted=True)
             query.add("m.id = ANY ({0})", list(messages))
             return await connection.rows(
                 f"SELECT {rows.MESSAGE_COLUMNS} FROM messages m, {rows.PLACEMENT}"
@@ -364,14 +364,6 @@ SELECT i.modseq AS counter, i.forgotten_modseq AS forgotten, h.* FROM inboxes i 
 A message stands where it was created, so that whoever reads page by page is told of its creation
 even when it was changed again meanwhile; that change is told once more where it belongs.
 """
-
-
-def _check_visibility(actor: Actor, wanted: MessageFilter) -> None:
-    needs = {"trash": "trash:read", "spam": "spam:read", "blocked": "blocked:read"}
-    for kind in wanted.include:
-        scope = needs.get(kind)
-        if scope is not None and not actor.may(scope):
-            raise Forbidden(f"Including {kind} needs the scope {scope}.")
 
 
 async def _lock(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from agentpost.model.actor import Actor, Scope
+from agentpost.model.page import PageRequest
 
 
 @dataclass(slots=True)
@@ -31,8 +32,13 @@ class Narrowing:
         return text.format(*(f"${first + n}" for n in range(len(arguments))))
 
 
-def reach(query: Narrowing, actor: Actor, place: Scope | None, table: str) -> None:
-    """Keep to what the actor's credential covers, and to the place when one is named."""
+def reach(
+    query: Narrowing, actor: Actor, place: Scope | None, table: str, *, deleted: bool = False
+) -> None:
+    """Keep to what the actor's credential covers, and to the place when one is named.
+
+    With ``deleted`` also what is in deleted inboxes, which a named inbox may always be.
+    """
     if place is not None and place.inbox is not None:
         query.add(table + ".inbox_id = {0}", place.inbox)
         return
@@ -44,6 +50,21 @@ def reach(query: Narrowing, actor: Actor, place: Scope | None, table: str) -> No
         query.add(table + ".environment_id = ANY ({0})", sorted(actor.environments))
     if actor.inboxes is not None:
         query.add(table + ".inbox_id = ANY ({0})", sorted(actor.inboxes))
+    if not deleted:
+        query.add(
+            f"NOT EXISTS (SELECT 1 FROM inboxes gone WHERE gone.id = {table}.inbox_id"
+            " AND gone.deleted_at IS NOT NULL)"
+        )
+
+
+def page_of(query: Narrowing, page: PageRequest, table: str) -> None:
+    """Keep to the part of a list, ordered by id, that a page may come from."""
+    if page.position is not None:
+        query.add(f"{table}.id " + ("<" if page.descending else ">") + " {0}", page.position[0])
+    if page.after is not None:
+        query.add(table + ".created_at > {0}", page.after)
+    if page.before is not None:
+        query.add(table + ".created_at < {0}", page.before)
 
 
 def pattern(text: str) -> str:

@@ -33,6 +33,15 @@ _LOCATE: dict[PlaceKind, str] = {
     " FROM environments WHERE id = $1",
 }
 
+_LIVE = " AND EXISTS (SELECT 1 FROM inboxes i WHERE i.id = {}inbox_id AND i.deleted_at IS NULL)"
+_LOCATE_TO_WRITE: dict[PlaceKind, str] = {
+    **_LOCATE,
+    "message": _LOCATE["message"] + _LIVE.format(""),
+    "thread": _LOCATE["thread"] + _LIVE.format(""),
+    "draft": _LOCATE["draft"] + _LIVE.format("m."),
+}
+"""What is in a deleted inbox can be read and no longer changed (REQUIREMENTS 1.10, decision 3)."""
+
 _NAMES: dict[PlaceKind, str] = {
     "inbox": "inbox",
     "any_inbox": "inbox",
@@ -79,7 +88,8 @@ class Door:
         """
 
         async def run(connection: Connection) -> T:
-            return await operation(connection, await self._open(connection, actor, scope, where))
+            place = await self._open(connection, actor, scope, where, _LOCATE)
+            return await operation(connection, place)
 
         return await self._database.run(_tenants(actor), run)
 
@@ -102,7 +112,7 @@ class Door:
         place: list[Scope] = []
 
         async def run(connection: Connection) -> T:
-            place.append(await self._open(connection, actor, scope, where))
+            place.append(await self._open(connection, actor, scope, where, _LOCATE_TO_WRITE))
             return await operation(connection, place[0])
 
         value = await self._database.run(_tenants(actor), run, atomic=not single)
@@ -112,12 +122,17 @@ class Door:
         return value
 
     async def _open(
-        self, connection: Connection, actor: Actor, scope: str | None, where: Where
+        self,
+        connection: Connection,
+        actor: Actor,
+        scope: str | None,
+        where: Where,
+        locate: dict[PlaceKind, str],
     ) -> Scope:
         if not isinstance(where, Place):
             self.allow(actor, scope, where)
             return where or Scope(actor.organization)
-        row = await connection.row(_LOCATE[where.kind], where.id)
+        row = await connection.row(locate[where.kind], where.id)
         # Absent and another tenant's must read alike, or the words tell what exists.
         absent = NotFound(f"There is no such {_NAMES[where.kind]}.")
         if row is None:

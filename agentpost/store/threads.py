@@ -25,6 +25,7 @@ _SUMMARY = """
     LATERAL (
         SELECT count(*) AS message_count,
             count(*) FILTER (WHERE p.flags & 1 = 0) AS unread_count,
+            bool_or(p.flags & 4 <> 0) AS flagged,
             sum(m.attachments)::integer AS attachments,
             max(m.created_at) FILTER (WHERE m.direction = 'inbound') AS received_at,
             max(m.created_at) FILTER (WHERE m.direction = 'outbound') AS sent_at,
@@ -65,7 +66,8 @@ class Threads:
 
         async def read(connection: Connection, place: Scope) -> list[Row]:
             query = Narrowing(page.limit + 1, "DESC" if page.descending else "ASC")
-            reach(query, actor, place if where is not None else None, "t")
+            within = place if where is not None else None
+            reach(query, actor, within, "t", deleted=wanted.include_deleted)
             _narrow(query, wanted, page)
             return await connection.rows(
                 f"SELECT {_COLUMNS} FROM threads t, {_SUMMARY} WHERE {query.condition}"
@@ -150,7 +152,6 @@ async def check_version(
 
 
 def _narrow(query: Narrowing, wanted: MessageFilter, page: PageRequest) -> None:
-    query.add("s.message_count > 0")
     if page.position is not None:
         query.add(
             "(t.last_message_at, t.id) "
@@ -158,24 +159,55 @@ def _narrow(query: Narrowing, wanted: MessageFilter, page: PageRequest) -> None:
             + " ({0}::text::timestamptz, {1})",
             *page.position,
         )
+    _narrow_itself(query, wanted)
+    _narrow_messages(query, wanted)
+    _narrow_place(query, wanted)
+
+
+def _narrow_itself(query: Narrowing, wanted: MessageFilter) -> None:
+    """Conditions on the thread's own row."""
+    if wanted.thread is not None:
+        query.add("t.id = {0}", wanted.thread)
     if wanted.labels:
         query.add("t.labels @> {0}::text[]", list(wanted.labels))
     if wanted.not_labels:
         query.add("NOT t.labels && {0}::text[]", list(wanted.not_labels))
     if wanted.subject is not None:
         query.add("t.subject ILIKE {0}", pattern(wanted.subject))
+    if wanted.after is not None:
+        query.add("t.last_message_at > {0}", wanted.after)
+    if wanted.before is not None:
+        query.add("t.last_message_at < {0}", wanted.before)
+
+
+def _narrow_messages(query: Narrowing, wanted: MessageFilter) -> None:
+    """Conditions on its messages as one."""
+    query.add("s.message_count > 0")
+    if wanted.direction is not None:
+        moment = "received_at" if wanted.direction == "inbound" else "sent_at"
+        query.add(f"s.{moment} IS NOT NULL")
     if wanted.from_ is not None:
         query.add("s.senders::text ILIKE {0}", pattern(wanted.from_))
     if wanted.to is not None:
         query.add("s.recipients::text ILIKE {0}", pattern(wanted.to))
     if wanted.seen is not None:
         query.add("(s.unread_count = 0) = {0}", wanted.seen)
+    if wanted.flagged is not None:
+        query.add("coalesce(s.flagged, false) = {0}", wanted.flagged)
     if wanted.has_attachments is not None:
         query.add("(s.attachments > 0) = {0}", wanted.has_attachments)
-    if wanted.after is not None:
-        query.add("t.last_message_at > {0}", wanted.after)
-    if wanted.before is not None:
-        query.add("t.last_message_at < {0}", wanted.before)
+
+
+def _narrow_place(query: Narrowing, wanted: MessageFilter) -> None:
+    """Where its messages lie: in the folder that is named, else not only in hidden ones."""
+    if wanted.folder is not None:
+        query.add(
+            "EXISTS (SELECT 1 FROM messages f JOIN placements q ON q.message_id = f.id"
+            " JOIN mailboxes b ON b.id = q.mailbox_id"
+            " WHERE f.thread_id = t.id AND f.state <> 'draft' AND b.name = {0})",
+            wanted.folder,
+        )
+        return
     shown = [role for kind, role in _HIDDEN.items() if kind in wanted.include]
     query.add(
         "EXISTS (SELECT 1 FROM unnest(s.hidden) AS h WHERE h IS NULL OR h = ANY ({0}::text[]))",

@@ -11,12 +11,14 @@ from agentpost.clock import rfc3339
 from agentpost.errors import Conflict, Limit, PreconditionFailed, UnknownField
 from agentpost.http.desk import desk_of
 from agentpost.http.endpoint import Body, Request, Response, Routes
-from agentpost.http.paging import ListBody, ListQuery, Moment
+from agentpost.http.paging import ListBody, Moment, TimedListQuery
 from agentpost.http.resources.shapes import (
     EXAMPLE_TIME,
     ClientId,
     Timestamp,
     allowed_versions,
+    coming,
+    page_of,
     when,
 )
 from agentpost.ids import EnvironmentId, InboxId
@@ -91,7 +93,7 @@ class KeyBody(msgspec.Struct, frozen=True, omit_defaults=True):
     ] = None
 
 
-class KeysQuery(ListQuery, frozen=True, forbid_unknown_fields=True):
+class KeysQuery(TimedListQuery, frozen=True, forbid_unknown_fields=True):
     """Whether revoked keys are listed too."""
 
     include_revoked: bool = False
@@ -173,7 +175,7 @@ async def create_api_key(request: Request[NewKeyBody, None]) -> Response:
         environments=_environments(body.environment_ids),
         inboxes=_inboxes(body.inbox_ids),
         ip_allow=tuple(body.ip_allow),
-        expires_at=body.expires_at,
+        expires_at=coming("expires_at", body.expires_at),
         client_id=body.client_id,
     )
     made, _ = await desk_of(request).store.keys.create(request.actor, wanted)
@@ -190,6 +192,7 @@ def _again(key: ApiKey) -> Response:
     query=KeysQuery,
     answer=ListBody[KeyBody],
     summary="List API keys",
+    examples=page_of(_EXAMPLE),
 )
 async def list_api_keys(request: Request[None, KeysQuery]) -> Response:
     """The keys that reach no further than the key that asks, newest first unless asked otherwise."""
@@ -219,6 +222,7 @@ async def get_api_key(request: Request[None, None]) -> Response:
     body=ChangedKeyBody,
     answer=KeyBody,
     summary="Change an API key",
+    examples={"request": {"scopes": ["messages:read"]}, "response": _EXAMPLE},
     raises=(UnknownField, Conflict, PreconditionFailed),
     conditional=True,
 )
@@ -267,6 +271,10 @@ async def revoke_api_key(request: Request[None, None]) -> Response:
     answer=KeyBody,
     status=201,
     summary="Rotate an API key",
+    examples={
+        "request": {"overlap_s": 3600},
+        "response": {**_EXAMPLE, "key": "ap_sk_live_" + "x" * 32},
+    },
     raises=(UnknownField, Conflict),
 )
 async def rotate_api_key(request: Request[RotateKeyBody, None]) -> Response:

@@ -16,7 +16,7 @@ from agentpost.http.desk import Terms, desk_of
 from agentpost.http.endpoint import Body, Request, Response, Routes
 from agentpost.http.paging import ListBody, ListQuery, Moment, cut
 from agentpost.http.resources.inboxes import NewCredentialBody, new_credential_body
-from agentpost.http.resources.shapes import EXAMPLE_TIME, Timestamp, when
+from agentpost.http.resources.shapes import EXAMPLE_TIME, Timestamp, coming, when
 from agentpost.model.organization import MailCredential
 from agentpost.store.credentials import ExportedCredential
 
@@ -184,7 +184,7 @@ async def create_credential(request: Request[CredentialRequestBody, None]) -> Re
         body.name,
         protocols=body.protocols,
         read_only=body.read_only,
-        expires_at=body.expires_at,
+        expires_at=coming("expires_at", body.expires_at),
     )
     return Response(new_credential_body(made, local.address, desk.terms), status=201)
 

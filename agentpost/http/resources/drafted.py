@@ -9,6 +9,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from agentpost.clock import rfc3339
 from agentpost.http.endpoint import Body
+from agentpost.http.resources.letters import Files, Recipients
 from agentpost.http.resources.shapes import (
     EXAMPLE_TIME,
     AddressBody,
@@ -18,33 +19,11 @@ from agentpost.http.resources.shapes import (
     Timestamp,
     people,
 )
+from agentpost.http.resources.shown import labels_of
 from agentpost.model.message import Draft
 from agentpost.model.reading import File, Reading
 
-
-class PersonBody(Body, frozen=True, forbid_unknown_fields=True):
-    """Someone mail goes to."""
-
-    email: Annotated[str, Meta(min_length=1, max_length=320)]
-    name: str | None = None
-
-
-People = Annotated[
-    list[PersonBody | str], Meta(max_length=50, description='Or strings: "Name <a@b.example>"')
-]
 MessageName = Annotated[str, Meta(pattern=r"^msg_[0-9A-Z]{26}$", description="Id of a message")]
-
-
-class DraftFileBody(Body, frozen=True, forbid_unknown_fields=True):
-    """A file to attach."""
-
-    filename: Annotated[str, Meta(min_length=1, max_length=200)]
-    content: Annotated[bytes, Meta(description="base64")]
-    mime_type: str = "application/octet-stream"
-    content_id: Annotated[str | None, Meta(description="For images that the HTML shows")] = None
-
-
-Files = Annotated[list[DraftFileBody], Meta(max_length=100)]
 
 
 class NewDraftBody(Body, frozen=True, forbid_unknown_fields=True):
@@ -52,10 +31,10 @@ class NewDraftBody(Body, frozen=True, forbid_unknown_fields=True):
 
     aliases: ClassVar[dict[str, str]] = {"text": "text_body", "html": "html_body"}
 
-    to: People = msgspec.field(default_factory=list)
-    cc: People = msgspec.field(default_factory=list)
-    bcc: People = msgspec.field(default_factory=list)
-    reply_to: People = msgspec.field(default_factory=list)
+    to: Recipients = msgspec.field(default_factory=list)
+    cc: Recipients = msgspec.field(default_factory=list)
+    bcc: Recipients = msgspec.field(default_factory=list)
+    reply_to: Recipients = msgspec.field(default_factory=list)
     subject: str | None = None
     text_body: Annotated[str | None, Meta(description="Alias text")] = None
     html_body: Annotated[str | None, Meta(description="Alias html")] = None
@@ -75,10 +54,10 @@ class ChangedDraftBody(Body, frozen=True, forbid_unknown_fields=True):
 
     aliases: ClassVar[dict[str, str]] = {"text": "text_body", "html": "html_body"}
 
-    to: People | UnsetType = UNSET
-    cc: People | UnsetType = UNSET
-    bcc: People | UnsetType = UNSET
-    reply_to: People | UnsetType = UNSET
+    to: Recipients | UnsetType = UNSET
+    cc: Recipients | UnsetType = UNSET
+    bcc: Recipients | UnsetType = UNSET
+    reply_to: Recipients | UnsetType = UNSET
     subject: str | UnsetType = UNSET
     text_body: str | UnsetType | None = UNSET
     html_body: str | UnsetType | None = UNSET
@@ -186,7 +165,7 @@ def draft_body(draft: Draft, reading: Reading | None = None) -> DraftBody:
         reply_to=people(who.reply_to),
         subject=message.subject,
         preview=message.preview,
-        labels=list(message.keywords),
+        labels=labels_of(message.keywords),
         metadata=message.metadata,
         has_attachments=message.attachments > 0,
         created_at=rfc3339(draft.created_at),

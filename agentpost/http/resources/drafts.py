@@ -15,7 +15,6 @@ from agentpost.errors import (
     AddressSyntax,
     AlreadyExists,
     Conflict,
-    FieldError,
     IdempotencyInFlight,
     IdempotencyKeyReuse,
     NotFound,
@@ -29,35 +28,32 @@ from agentpost.http.conditional import check_match
 from agentpost.http.desk import Desk, desk_of
 from agentpost.http.endpoint import Request, Response, Routes
 from agentpost.http.once import once
-from agentpost.http.paging import ListBody, ListQuery
+from agentpost.http.paging import ListBody, TimedListQuery
 from agentpost.http.resources.drafted import (
     EXAMPLE,
     ChangedDraftBody,
     DraftBody,
-    DraftFileBody,
     NewDraftBody,
-    PersonBody,
     SentDraftBody,
     draft_body,
 )
-from agentpost.http.resources.shapes import (
-    allowed_versions,
-)
+from agentpost.http.resources.letters import addresses, files
+from agentpost.http.resources.shapes import allowed_versions, page_of
 from agentpost.ids import MessageId
 from agentpost.limits import IdentityLimits
 from agentpost.mail.composing import Answer, Beside, Origin, sender_of
 from agentpost.mail.reading import read
-from agentpost.mime.address import parse_one_address
 from agentpost.mime.answer import Words
-from agentpost.mime.compose import Attachment, Composition
+from agentpost.mime.compose import Composition
 from agentpost.model.actor import Actor
 from agentpost.model.inbox import LocalAddress
-from agentpost.model.message import Address, Draft, IdempotentRequest
+from agentpost.model.message import Draft, IdempotentRequest
 from agentpost.store import checks
 from agentpost.store.pool import Duplicate
 from agentpost.store.store import Place
 
 routes = Routes("Drafts")
+
 
 @routes.post(
     "/inboxes/{inbox}/drafts",
@@ -109,11 +105,12 @@ async def create_draft(request: Request[NewDraftBody, None]) -> Response:
 @routes.get(
     "/inboxes/{inbox}/drafts",
     scope="drafts:read",
-    query=ListQuery,
+    query=TimedListQuery,
     answer=ListBody[DraftBody],
     summary="List an inbox's drafts",
+    examples=page_of(EXAMPLE),
 )
-async def list_inbox_drafts(request: Request[None, ListQuery]) -> Response:
+async def list_inbox_drafts(request: Request[None, TimedListQuery]) -> Response:
     """The drafts of one inbox, also those of mail programs, the latest version first."""
     return await _page(request, checks.place("inbox", request.params["inbox"]))
 
@@ -121,16 +118,17 @@ async def list_inbox_drafts(request: Request[None, ListQuery]) -> Response:
 @routes.get(
     "/drafts",
     scope="drafts:read",
-    query=ListQuery,
+    query=TimedListQuery,
     answer=ListBody[DraftBody],
     summary="List drafts",
+    examples=page_of(EXAMPLE),
 )
-async def list_drafts(request: Request[None, ListQuery]) -> Response:
+async def list_drafts(request: Request[None, TimedListQuery]) -> Response:
     """The drafts of all inboxes that the key covers, the latest version first."""
     return await _page(request, None)
 
 
-async def _page(request: Request[None, ListQuery], where: Place | None) -> Response:
+async def _page(request: Request[None, TimedListQuery], where: Place | None) -> Response:
     desk, query = desk_of(request), request.query
     place = (request.actor.organization, "drafts", request.params.get("inbox", ""))
     page = await desk.store.drafts.page(request.actor, desk.cursors.page(query, *place), where)
@@ -289,9 +287,9 @@ def _origin(body: NewDraftBody) -> Origin:
 async def _letter(
     desk: Desk, actor: Actor, local: LocalAddress, body: NewDraftBody, origin: Origin
 ) -> Composition:
-    to, cc = _people("to", body.to), _people("cc", body.cc)
-    bcc, reply_to = _people("bcc", body.bcc), _people("reply_to", body.reply_to)
-    files = _files(body.attachments)
+    to, cc = addresses("to", body.to), addresses("cc", body.cc)
+    bcc, reply_to = addresses("bcc", body.bcc), addresses("reply_to", body.reply_to)
+    attached = files(body.attachments)
     answered = origin.in_reply_to or origin.forward_of
     if answered is None:
         return Composition(
@@ -303,12 +301,12 @@ async def _letter(
             subject=body.subject or "",
             text=body.text_body,
             html=body.html_body,
-            attachments=files,
+            attachments=attached,
         )
     answer = Answer(
         message=answered,
         kind="forward" if origin.forward_of else "reply_all" if origin.reply_all else "reply",
-        words=Words(body.text_body, body.html_body, files),
+        words=Words(body.text_body, body.html_body, attached),
         to=to,
         cc=cc,
         bcc=bcc,
@@ -331,12 +329,12 @@ async def _changed(
     for name in ("to", "cc", "bcc", "reply_to"):
         given = getattr(body, name)
         if given is not UNSET:
-            changes[name] = _people(name, given)
+            changes[name] = addresses(name, given)
     for name, field in (("subject", "subject"), ("text_body", "text"), ("html_body", "html")):
         given = getattr(body, name)
         if given is not UNSET:
             changes[field] = given
-    files = letter.attachments
+    kept = letter.attachments
     if body.remove_attachments:
         content = await desk.store.messages.content(actor, draft.message.id, "drafts:write")
         listed = [file.id for file in (await read(content)).files]
@@ -344,36 +342,6 @@ async def _changed(
             if name not in listed:
                 raise checks.refuse(f"remove_attachments[{number}]", "is no file of this draft")
         gone = set(body.remove_attachments)
-        files = tuple(file for file, name in zip(files, listed, strict=True) if name not in gone)
-    changes["attachments"] = (*files, *_files(body.add_attachments))
+        kept = tuple(file for file, name in zip(kept, listed, strict=True) if name not in gone)
+    changes["attachments"] = (*kept, *files(body.add_attachments))
     return replace(letter, **changes)
-
-
-def _people(path: str, given: list[PersonBody | str]) -> tuple[Address, ...]:
-    """Addresses from their two spellings.  Raises: AddressSyntax with the path of each bad one."""
-    found: list[Address] = []
-    errors: list[FieldError] = []
-    for number, person in enumerate(given):
-        if isinstance(person, PersonBody):
-            found.append(Address(person.email, person.name or None))
-            continue
-        try:
-            found.append(parse_one_address(person))
-        except AddressSyntax as error:
-            errors.append(FieldError(f"{path}[{number}]", error.message))
-    if errors:
-        raise AddressSyntax(f"{errors[0].path}: {errors[0].message}", errors=tuple(errors))
-    return tuple(found)
-
-
-def _files(given: list[DraftFileBody]) -> tuple[Attachment, ...]:
-    return tuple(
-        Attachment(
-            file.filename,
-            file.mime_type,
-            file.content,
-            file.content_id,
-            inline=file.content_id is not None,
-        )
-        for file in given
-    )

@@ -11,21 +11,33 @@ from agentpost.clock import rfc3339
 from agentpost.errors import AlreadyExists, Conflict, Limit, PreconditionFailed, UnknownField
 from agentpost.http.desk import desk_of
 from agentpost.http.endpoint import Body, Query, Request, Response, Routes
-from agentpost.http.paging import ListBody, ListQuery
-from agentpost.http.resources.shapes import EXAMPLE_TIME, ClientId, Timestamp, allowed_versions
+from agentpost.http.paging import ListBody, TimedListQuery
+from agentpost.http.resources.shapes import (
+    EXAMPLE_TIME,
+    ClientId,
+    Line,
+    Timestamp,
+    allowed_versions,
+    page_of,
+)
 from agentpost.model.organization import Environment, Kind
 
 routes = Routes("Environments")
 
 _SLUG: Final = "1 to 63 of a-z 0-9 - ; unique in the organization"
+_SLUG_PATTERN: Final = {"pattern": "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"}
 
 
 class NewEnvironmentBody(Body, frozen=True, forbid_unknown_fields=True):
     """An environment to make."""
 
-    name: Annotated[str, Meta(min_length=1, max_length=100)]
+    name: Annotated[Line, Meta(min_length=1, max_length=100)]
     slug: Annotated[
-        str | None, Meta(description=_SLUG + "; made from the name when it is left out")
+        str | None,
+        Meta(
+            description=_SLUG + "; made from the name when it is left out",
+            extra_json_schema=_SLUG_PATTERN,
+        ),
     ] = None
     kind: Annotated[
         Kind, Meta(description="test: mail goes to a simulator, nothing leaves the server")
@@ -36,8 +48,10 @@ class NewEnvironmentBody(Body, frozen=True, forbid_unknown_fields=True):
 class ChangedEnvironmentBody(Body, frozen=True, forbid_unknown_fields=True):
     """What changes; the kind never does."""
 
-    name: Annotated[str, Meta(min_length=1, max_length=100)] | UnsetType = UNSET
-    slug: Annotated[str, Meta(description=_SLUG)] | UnsetType = UNSET
+    name: Annotated[Line, Meta(min_length=1, max_length=100)] | UnsetType = UNSET
+    slug: Annotated[str, Meta(description=_SLUG, extra_json_schema=_SLUG_PATTERN)] | UnsetType = (
+        UNSET
+    )
     is_default: Annotated[
         bool | UnsetType, Meta(description="true makes it the default instead of another")
     ] = UNSET
@@ -121,11 +135,12 @@ async def create_environment(request: Request[NewEnvironmentBody, None]) -> Resp
 @routes.get(
     "/environments",
     scope="environments:read",
-    query=ListQuery,
+    query=TimedListQuery,
     answer=ListBody[EnvironmentBody],
     summary="List environments",
+    examples=page_of(_EXAMPLE),
 )
-async def list_environments(request: Request[None, ListQuery]) -> Response:
+async def list_environments(request: Request[None, TimedListQuery]) -> Response:
     """The environments that the key covers, newest first unless asked otherwise."""
     desk, query = desk_of(request), request.query
     place = (request.actor.organization, "environments")
@@ -152,6 +167,7 @@ async def get_environment(request: Request[None, None]) -> Response:
     body=ChangedEnvironmentBody,
     answer=EnvironmentBody,
     summary="Change an environment",
+    examples={"request": {"name": "Staging 2"}, "response": _EXAMPLE},
     raises=(UnknownField, AlreadyExists, Conflict, PreconditionFailed),
     conditional=True,
 )

@@ -16,14 +16,16 @@ from agentpost.errors import (
 )
 from agentpost.http.desk import Terms, desk_of
 from agentpost.http.endpoint import Body, Query, Request, Response, Routes
-from agentpost.http.paging import ListBody, ListQuery
+from agentpost.http.paging import ListBody, TimedListQuery
 from agentpost.http.resources.shapes import (
     EXAMPLE_TIME,
     ClientId,
     Labels,
+    Line,
     Metadata,
     Timestamp,
     allowed_versions,
+    page_of,
     when,
 )
 from agentpost.model.inbox import Inbox
@@ -38,7 +40,10 @@ class NewInboxBody(Body, frozen=True, forbid_unknown_fields=True):
 
     username: Annotated[
         str | None,
-        Meta(description="1 to 64 of a-z 0-9 - . _ ; a readable one is made when it is left out"),
+        Meta(
+            description="1 to 64 of a-z 0-9 - . _ ; a readable one is made when it is left out",
+            extra_json_schema={"pattern": r"^(?!.*(\.\.|--))[a-z0-9]([a-z0-9._-]{0,62}[a-z0-9])?$"},
+        ),
     ] = None
     domain: Annotated[
         str | None, Meta(description="A verified domain; the shared one when it is left out")
@@ -71,7 +76,7 @@ class ChangedInboxBody(Body, frozen=True, forbid_unknown_fields=True):
 class PauseBody(Body, frozen=True, forbid_unknown_fields=True):
     """Why sending is to stop."""
 
-    reason: Annotated[str, Meta(min_length=1, max_length=500)] = "manual"
+    reason: Annotated[Line, Meta(min_length=1, max_length=500)] = "manual"
 
 
 class ServerBody(msgspec.Struct, frozen=True):
@@ -122,7 +127,7 @@ class InboxBody(msgspec.Struct, frozen=True, omit_defaults=True):
     ] = None
 
 
-class InboxesQuery(ListQuery, frozen=True, forbid_unknown_fields=True):
+class InboxesQuery(TimedListQuery, frozen=True, forbid_unknown_fields=True):
     """What a list of inboxes is narrowed to."""
 
     q: Annotated[str | None, Meta(description="Part of address or display name")] = None
@@ -166,6 +171,13 @@ _EXAMPLE: Final[dict[str, Any]] = {
     "deleted_at": None,
     "created_at": EXAMPLE_TIME,
     "updated_at": EXAMPLE_TIME,
+}
+_PAUSED: Final = {
+    **_EXAMPLE,
+    "send_paused": True,
+    "paused_reason": "bounces",
+    "paused_at": EXAMPLE_TIME,
+    "paused_by": "key_01JQ8X5K2M3N4P5R6S7T8V9W00",
 }
 
 
@@ -258,6 +270,7 @@ async def create_inbox(request: Request[NewInboxBody, None]) -> Response:
     query=InboxesQuery,
     answer=ListBody[InboxBody],
     summary="List inboxes",
+    examples=page_of(_EXAMPLE),
 )
 async def list_inboxes(request: Request[None, InboxesQuery]) -> Response:
     """The inboxes that the key covers, newest first unless asked otherwise."""
@@ -300,6 +313,7 @@ async def get_inbox(request: Request[None, InboxQuery]) -> Response:
     body=ChangedInboxBody,
     answer=InboxBody,
     summary="Change an inbox",
+    examples={"request": {"display_name": "Acme Support"}, "response": _EXAMPLE},
     raises=(UnknownField, PreconditionFailed),
     conditional=True,
 )
@@ -348,6 +362,7 @@ async def delete_inbox(request: Request[None, DeleteInboxQuery]) -> Response:
     scope="inboxes:write",
     answer=InboxBody,
     summary="Restore a deleted inbox",
+    examples={"response": _EXAMPLE},
 )
 async def restore_inbox(request: Request[None, None]) -> Response:
     """Brings a deleted inbox back; one that is not deleted stays as it is."""
@@ -361,6 +376,7 @@ async def restore_inbox(request: Request[None, None]) -> Response:
     body=PauseBody,
     answer=InboxBody,
     summary="Stop sending from an inbox",
+    examples={"request": {"reason": "bounces"}, "response": _PAUSED},
     raises=(UnknownField,),
 )
 async def pause_inbox(request: Request[PauseBody, None]) -> Response:
@@ -374,6 +390,7 @@ async def pause_inbox(request: Request[PauseBody, None]) -> Response:
     scope="inboxes:write",
     answer=InboxBody,
     summary="Let an inbox send again",
+    examples={"response": _EXAMPLE},
 )
 async def resume_inbox(request: Request[None, None]) -> Response:
     """Lets the inbox send again; one that is not paused stays as it is."""

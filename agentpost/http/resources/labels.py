@@ -7,7 +7,6 @@ from typing import Annotated, Any, Final, Literal
 import msgspec
 from msgspec import Meta
 
-from agentpost.errors import NotFound
 from agentpost.http.desk import desk_of
 from agentpost.http.endpoint import Request, Response, Routes
 from agentpost.http.paging import ListBody, ListQuery
@@ -46,7 +45,6 @@ def label_body(label: LabelCount) -> LabelBody:
     query=LabelsQuery,
     answer=ListBody[LabelBody],
     summary="List labels",
-    raises=(NotFound,),
     examples={"response": {"data": [_EXAMPLE], "next_cursor": None, "has_more": False}},
 )
 async def list_labels(request: Request[None, LabelsQuery]) -> Response:

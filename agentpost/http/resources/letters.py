@@ -88,7 +88,7 @@ class LetterBody(WordsBody, frozen=True, forbid_unknown_fields=True):
     """A letter of its own, answering nothing."""
 
     to: Recipients = msgspec.field(default_factory=list)
-    subject: str = ""
+    subject: str | None = None
 
 
 def addresses(path: str, given: Recipients) -> tuple[Address, ...]:
@@ -105,7 +105,7 @@ def _address(path: str, given: RecipientBody | str) -> Address:
     if isinstance(given, RecipientBody):
         return Address(given.email, given.name or None)
     text = given.strip()
-    if not text.endswith(">"):
+    if not text.endswith(">") and "@" in text:
         return Address(text)
     name, opened, email = text[:-1].rpartition("<")
     if not opened:
@@ -145,7 +145,7 @@ def composition(body: LetterBody, local: LocalAddress) -> Composition:
         cc=addresses("cc", body.cc),
         bcc=addresses("bcc", body.bcc),
         reply_to=addresses("reply_to", body.reply_to),
-        subject=body.subject,
+        subject=body.subject or "",
         text=body.text_body,
         html=body.html_body,
         attachments=files(body.attachments),

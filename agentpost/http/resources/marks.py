@@ -8,8 +8,9 @@ import msgspec
 from msgspec import Meta
 
 from agentpost.http.endpoint import Body
-from agentpost.http.resources.shapes import Labels
+from agentpost.http.resources.shapes import Label, Labels
 from agentpost.limits import IdentityLimits
+from agentpost.model.mailboxname import canonical
 from agentpost.model.message import MessageChange
 from agentpost.store import checks
 
@@ -30,14 +31,12 @@ class MarksBody(Body, frozen=True, forbid_unknown_fields=True):
 class LabelsBody(Body, frozen=True, forbid_unknown_fields=True):
     """Labels, in whatever case."""
 
-    labels: Annotated[
-        list[Annotated[str, Meta(min_length=1, max_length=100)]], Meta(min_length=1, max_length=50)
-    ]
+    labels: Annotated[list[Label], Meta(min_length=1, max_length=50)]
 
 
 def change_of(body: MarksBody) -> MessageChange:
     """What a client wants changed.  Raises: UnknownField."""
-    folder = None if body.folder is None else checks.searchable("folder", body.folder)
+    folder = None if body.folder is None else folder_in(body.folder)
     return MessageChange(
         add_labels=labels_in(body.add_labels, "add_labels"),
         remove_labels=labels_in(body.remove_labels, "remove_labels"),
@@ -46,6 +45,11 @@ def change_of(body: MarksBody) -> MessageChange:
         answered=body.answered,
         folder=folder,
     )
+
+
+def folder_in(given: str) -> str:
+    """The name of a folder in its one spelling.  Raises: UnknownField."""
+    return canonical(checks.searchable("folder", given))
 
 
 def labels_in(given: list[str], path: str = "labels") -> tuple[str, ...]:

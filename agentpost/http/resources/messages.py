@@ -18,8 +18,15 @@ from agentpost.errors import (
 from agentpost.http.desk import desk_of
 from agentpost.http.endpoint import Query, Request, Response, Routes
 from agentpost.http.paging import ListBody, ListQuery, Moment
-from agentpost.http.resources.marks import Folder, LabelsBody, MarksBody, change_of, labels_in
-from agentpost.http.resources.shapes import allowed_versions
+from agentpost.http.resources.marks import (
+    Folder,
+    LabelsBody,
+    MarksBody,
+    change_of,
+    folder_in,
+    labels_in,
+)
+from agentpost.http.resources.shapes import allowed_versions, page_of
 from agentpost.http.resources.shown import (
     DEFAULT_CHARS,
     EXAMPLE,
@@ -64,16 +71,9 @@ class MessagesQuery(ListQuery, frozen=True, forbid_unknown_fields=True, rename={
         list[Literal["spam", "trash", "blocked"]],
         Meta(description="Also what lies only in Junk or Trash; needs spam:read, trash:read"),
     ] = msgspec.field(default_factory=list)
+    include_deleted: Annotated[bool, Meta(description="Also what is in deleted inboxes")] = False
     view: View = "summary"
     max_chars: MaxChars = DEFAULT_CHARS
-
-
-class InboxMessagesQuery(
-    MessagesQuery, frozen=True, forbid_unknown_fields=True, rename={"from_": "from"}
-):
-    """The same, and whether a deleted inbox is found too."""
-
-    include_deleted: bool = False
 
 
 class ViewQuery(Query, frozen=True, forbid_unknown_fields=True):
@@ -95,6 +95,7 @@ class DeleteQuery(Query, frozen=True, forbid_unknown_fields=True):
     query=MessagesQuery,
     answer=ListBody[MessageBody],
     summary="List messages",
+    examples=page_of(EXAMPLE),
     raises=(Forbidden,),
 )
 async def list_messages(request: Request[None, MessagesQuery]) -> Response:
@@ -108,12 +109,13 @@ async def list_messages(request: Request[None, MessagesQuery]) -> Response:
 @routes.get(
     "/inboxes/{inbox}/messages",
     scope="messages:read",
-    query=InboxMessagesQuery,
+    query=MessagesQuery,
     answer=ListBody[MessageBody],
     summary="List an inbox's messages",
+    examples=page_of(EXAMPLE),
     raises=(Forbidden,),
 )
-async def list_inbox_messages(request: Request[None, InboxMessagesQuery]) -> Response:
+async def list_inbox_messages(request: Request[None, MessagesQuery]) -> Response:
     """The messages of one inbox, newest first unless asked otherwise.
 
     Drafts are listed as drafts; what lies only in Trash or Junk is left out unless included.
@@ -125,8 +127,11 @@ async def list_inbox_messages(request: Request[None, InboxMessagesQuery]) -> Res
         request.params["inbox"],
         deleted=query.include_deleted,
     )
-    # What is hidden from some keys is not remembered for others; texts are not lists.
-    if query.include or query.view != "summary":
+    if query.include or query.folder is not None:
+        # Before a page is remembered that another key was shown.
+        folder = None if query.folder is None else folder_in(query.folder)
+        checks.visible(request.actor, frozenset(query.include), folder)
+    if query.view != "summary":
         return Response(await _listed(request, local.scope, local.inbox))
     name = request.head.query
     page = desk.pages.get(local.inbox, name)
@@ -158,7 +163,6 @@ def _filter(query: MessagesQuery) -> MessageFilter:
     texts = {
         name: None if text is None else checks.searchable(name, text)
         for name, text in (
-            ("folder", query.folder),
             ("thread_id", query.thread_id),
             ("from", query.from_),
             ("to", query.to),
@@ -168,7 +172,7 @@ def _filter(query: MessagesQuery) -> MessageFilter:
     thread = texts["thread_id"]
     return MessageFilter(
         direction=query.direction,
-        folder=texts["folder"],
+        folder=None if query.folder is None else folder_in(query.folder),
         thread=None if thread is None else ThreadId(thread),
         labels=tuple(checks.searchable("labels", one) for one in query.labels),
         not_labels=tuple(checks.searchable("not_labels", one) for one in query.not_labels),
@@ -181,6 +185,7 @@ def _filter(query: MessagesQuery) -> MessageFilter:
         after=query.after,
         before=query.before,
         include=frozenset(query.include),
+        include_deleted=query.include_deleted,
     )
 
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Final, Literal
 import msgspec
 from msgspec import UNSET, Meta, Raw, UnsetType
 
+from agentpost.auth.addresses import split_tag
 from agentpost.clock import rfc3339
 from agentpost.http.resources.shapes import EXAMPLE_TIME, AddressBody, Timestamp, people, when
 from agentpost.model.mailbox import Flag
@@ -105,6 +106,9 @@ class MessageBody(msgspec.Struct, frozen=True, kw_only=True):
     delivered_to: Annotated[
         str | UnsetType | None, Meta(description="The envelope's recipient, with its +tag")
     ] = UNSET
+    tag: Annotated[
+        str | UnsetType | None, Meta(description="What follows the + in delivered_to")
+    ] = UNSET
     metadata: dict[str, Any] | UnsetType = UNSET
     modseq: Annotated[
         int | UnsetType, Meta(description="Version; what IMAP and changes call modseq")
@@ -190,6 +194,7 @@ def listed_body(row: Listed) -> MessageBody:
         in_reply_to=_bracketed(row.in_reply_to),
         automated=row.automated,
         delivered_to=row.delivered_to,
+        tag=_tag(row.delivered_to),
         metadata=_stored(row.metadata),
         modseq=row.modseq,
         created_at=moment,
@@ -216,6 +221,7 @@ def summary_body(message: Message, **more: Any) -> MessageBody:
         in_reply_to=_bracketed(message.in_reply_to),
         automated=message.automated,
         delivered_to=message.delivered_to,
+        tag=_tag(message.delivered_to),
         metadata=message.metadata,
         modseq=message.modseq,
         received_at=moment if inbound else None,
@@ -306,6 +312,10 @@ def _stored(json: str | None) -> Any:
 
 
 _NOBODY: Final[Any] = Raw(b"[]")
+
+
+def _tag(address: str | None) -> str | None:
+    return split_tag(address)[1] if address is not None and "+" in address else None
 
 
 def _bracketed(identifier: str | None) -> str | None:

@@ -20,18 +20,21 @@ from agentpost.http.conditional import check_match
 from agentpost.http.desk import desk_of
 from agentpost.http.endpoint import Body, Query, Request, Response, Routes
 from agentpost.http.paging import ListBody, ListQuery, Moment
+from agentpost.http.resources.marks import Folder, folder_in
 from agentpost.http.resources.shapes import (
     EXAMPLE_TIME,
     AddressBody,
+    Label,
     Labels,
     Timestamp,
     allowed_versions,
+    page_of,
     people,
     when,
 )
+from agentpost.http.resources.shown import labels_of
 from agentpost.ids import ThreadId
 from agentpost.limits import IdentityLimits
-from agentpost.model.actor import Actor
 from agentpost.model.mailbox import Flag
 from agentpost.model.message import Message, MessageChange, MessageFilter, Thread
 from agentpost.store import checks
@@ -39,7 +42,7 @@ from agentpost.store.store import Place
 
 routes = Routes("Threads")
 
-Hidden = Literal["spam", "trash"]
+Hidden = Literal["spam", "trash", "blocked"]
 Include = Annotated[
     list[Hidden], Meta(description="Also what is in Junk or Trash; needs spam:read, trash:read")
 ]
@@ -48,6 +51,11 @@ Include = Annotated[
 class ThreadsQuery(ListQuery, frozen=True, forbid_unknown_fields=True, rename={"from_": "from"}):
     """What a list of threads is narrowed to; every given condition must hold."""
 
+    direction: Annotated[
+        Literal["inbound", "outbound"] | None, Meta(description="It has a message of this kind")
+    ] = None
+    folder: Annotated[Folder | None, Meta(description="It has a message in this folder")] = None
+    thread_id: str | None = None
     labels: Annotated[list[str], Meta(description="It has all of them")] = msgspec.field(
         default_factory=list
     )
@@ -55,6 +63,7 @@ class ThreadsQuery(ListQuery, frozen=True, forbid_unknown_fields=True, rename={"
         default_factory=list
     )
     seen: Annotated[bool | None, Meta(description="All of its messages are seen")] = None
+    flagged: Annotated[bool | None, Meta(description="Some of its messages are flagged")] = None
     from_: Annotated[str | None, Meta(description="Part of a sender's name or address")] = None
     to: Annotated[str | None, Meta(description="Part of a recipient's name or address")] = None
     subject: Annotated[str | None, Meta(description="Part of the subject")] = None
@@ -62,6 +71,7 @@ class ThreadsQuery(ListQuery, frozen=True, forbid_unknown_fields=True, rename={"
     after: Moment | None = None
     before: Moment | None = None
     include: Include = msgspec.field(default_factory=list)
+    include_deleted: Annotated[bool, Meta(description="Also what is in deleted inboxes")] = False
 
 
 class ThreadQuery(ListQuery, frozen=True, forbid_unknown_fields=True):
@@ -89,9 +99,7 @@ class ChangedThreadBody(Body, frozen=True, forbid_unknown_fields=True):
 class ThreadLabelsBody(Body, frozen=True, forbid_unknown_fields=True):
     """Labels of the thread itself, in whatever case."""
 
-    labels: Annotated[
-        list[Annotated[str, Meta(min_length=1, max_length=100)]], Meta(min_length=1, max_length=50)
-    ]
+    labels: Annotated[list[Label], Meta(min_length=1, max_length=50)]
 
 
 class ThreadMessageBody(msgspec.Struct, frozen=True):
@@ -183,7 +191,7 @@ def thread_body(thread: Thread, messages: ListBody[ThreadMessageBody] | None = N
         unread_count=thread.unread_count,
         has_attachments=thread.attachments > 0,
         labels=list(thread.labels),
-        message_labels=list(thread.message_labels),
+        message_labels=labels_of(thread.message_labels),
         last_message_at=rfc3339(thread.last_message_at),
         received_at=when(thread.received_at),
         sent_at=when(thread.sent_at),
@@ -206,7 +214,7 @@ def message_body(message: Message) -> ThreadMessageBody:
         cc_addresses=people(who.cc),
         subject=message.subject,
         preview=message.preview,
-        labels=list(message.keywords),
+        labels=labels_of(message.keywords),
         folder=message.folder,
         seen=Flag.SEEN in message.flags,
         has_attachments=message.attachments > 0,
@@ -224,6 +232,7 @@ def _shown(thread: Thread) -> Response:
     query=ThreadsQuery,
     answer=ListBody[ThreadBody],
     summary="List threads",
+    examples=page_of(_EXAMPLE),
     raises=(Forbidden,),
 )
 async def list_threads(request: Request[None, ThreadsQuery]) -> Response:
@@ -238,24 +247,29 @@ async def list_threads(request: Request[None, ThreadsQuery]) -> Response:
     query=ThreadsQuery,
     answer=ListBody[ThreadBody],
     summary="List an inbox's threads",
+    examples=page_of(_EXAMPLE),
     raises=(Forbidden,),
 )
 async def list_inbox_threads(request: Request[None, ThreadsQuery]) -> Response:
     """The threads of one inbox, the latest message first unless asked otherwise."""
-    return await _page(request, checks.place("inbox", request.params["inbox"]))
+    kind: checks.InboxKind = "any_inbox" if request.query.include_deleted else "inbox"
+    return await _page(request, checks.place(kind, request.params["inbox"]))
 
 
 async def _page(request: Request[None, ThreadsQuery], where: Place | None) -> Response:
     desk, query = desk_of(request), request.query
-    _check_visible(request.actor, query.include)
-    texts = {name: getattr(query, name) for name in ("from_", "to", "subject")}
+    texts = {name: getattr(query, name) for name in ("from_", "to", "subject", "thread_id")}
     for name, text in texts.items():
         if text is not None:
             checks.searchable(name.rstrip("_"), text)
     wanted = MessageFilter(
+        direction=query.direction,
+        folder=None if query.folder is None else folder_in(query.folder),
+        thread=None if query.thread_id is None else ThreadId(query.thread_id),
         labels=_lowered(query.labels),
         not_labels=_lowered(query.not_labels),
         seen=query.seen,
+        flagged=query.flagged,
         from_=query.from_,
         to=query.to,
         subject=query.subject,
@@ -263,7 +277,9 @@ async def _page(request: Request[None, ThreadsQuery], where: Place | None) -> Re
         after=query.after,
         before=query.before,
         include=frozenset(query.include),
+        include_deleted=query.include_deleted,
     )
+    checks.visible(request.actor, wanted.include, wanted.folder)
     place = (request.actor.organization, "threads", request.params.get("inbox", ""))
     page = await desk.store.threads.page(
         request.actor, wanted, desk.cursors.page(query, *place), where
@@ -283,7 +299,7 @@ async def _page(request: Request[None, ThreadsQuery], where: Place | None) -> Re
 async def get_thread(request: Request[None, ThreadQuery]) -> Response:
     """One thread with a page of its messages, oldest first unless asked otherwise."""
     desk, query, actor = desk_of(request), request.query, request.actor
-    _check_visible(actor, query.include)
+    checks.visible(actor, frozenset(query.include), None)
     thread = await _present(request)
     if not actor.may("messages:read"):
         return _shown(thread)
@@ -315,7 +331,7 @@ async def update_thread(request: Request[ChangedThreadBody, None]) -> Response:
     check_match(allowed_versions(request), thread.version)
     add, remove = _labels(thread, body.add_labels, body.remove_labels)
     seen = None if isinstance(body.seen, UnsetType) else body.seen
-    folder = None if isinstance(body.folder, UnsetType) else body.folder
+    folder = None if isinstance(body.folder, UnsetType) else folder_in(body.folder)
     if seen is not None or folder is not None:
         change = MessageChange(seen=seen, folder=folder)
         ids = await store.threads.message_ids(actor, thread.id, "labels:write")
@@ -446,12 +462,6 @@ async def _each(ids: Iterable[str], change: Callable[[str], Any]) -> None:
             await change(identity)
         except NotFound:
             continue
-
-
-def _check_visible(actor: Actor, include: list[Hidden]) -> None:
-    for kind in include:
-        if not actor.may(f"{kind}:read"):
-            raise Forbidden(f"Including {kind} needs the scope {kind}:read.")
 
 
 def _lowered(labels: list[str]) -> tuple[str, ...]:

@@ -130,6 +130,10 @@ async def test_pages_follow_each_other(acme: Tenant) -> None:
         ({"name": "A", "scopes": ["inboxes:read"], "ip_allow": ["x"]}, "ip_allow[0]"),
         ({"name": "A", "scopes": ["inboxes:read"], "inbox_ids": ["inb_x"]}, "inbox_ids[0]"),
         ({"name": "A", "scopes": ["inboxes:read"], "expires_at": "2030-01-01"}, "expires_at"),
+        (
+            {"name": "A", "scopes": ["inboxes:read"], "expires_at": "2020-01-01T00:00:00Z"},
+            "expires_at",
+        ),
     ],
 )
 async def test_a_wrong_field_is_named(acme: Tenant, body: dict[str, object], path: str) -> None:

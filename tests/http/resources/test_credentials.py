@@ -154,6 +154,7 @@ async def test_the_scopes_are_needed(acme: Tenant) -> None:
         ({"name": "A", "protocols": ["pop3"]}, "protocols[0]"),
         ({"name": "A", "protocols": []}, "protocols"),
         ({"name": "A", "expires_at": "soon"}, "expires_at"),
+        ({"name": "A", "expires_at": "2020-01-01T00:00:00Z"}, "expires_at"),
     ],
 )
 async def test_a_wrong_field_is_named(acme: Tenant, body: dict[str, object], path: str) -> None:

@@ -255,3 +255,13 @@ async def test_a_wrong_field_is_named(acme: Tenant, body: dict[str, object], pat
     answer = await acme.call("POST", f"/inboxes/{inbox.id}/drafts", body)
     assert answer.status == 422
     assert path in answer.paths
+
+
+async def test_recipients_are_written_as_in_letters(acme: Tenant) -> None:
+    inbox = await acme.inbox()
+    body = {"to": "Ada <ada@x.example>", "cc": {"email": "b@x.example"}, "bcc": ["c@x.example"]}
+    made = await acme.call("POST", f"/inboxes/{inbox.id}/drafts", body)
+    assert made.json["to_addresses"] == [{"email": "ada@x.example", "name": "Ada"}]
+    assert made.json["cc_addresses"] == [{"email": "b@x.example", "name": None}]
+    changed = await acme.call("PATCH", f"/drafts/{made.json['id']}", {"to": "d@x.example"})
+    assert changed.json["to_addresses"] == [{"email": "d@x.example", "name": None}]

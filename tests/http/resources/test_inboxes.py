@@ -206,7 +206,9 @@ async def test_scopes_and_bindings_are_asked(acme: Tenant) -> None:
     assert (await bound("POST", "/inboxes", {})).status == 403
 
 
-async def test_the_environment_of_a_new_inbox_is_the_one_named(acme: Tenant) -> None:
+async def test_the_environment_of_a_new_inbox_is_the_one_named(
+    acme: Tenant, globex: Tenant
+) -> None:
     second, _ = await acme.store.environments.create(acme.actor, "Second", kind="test")
     made = await acme.call("POST", "/inboxes", {}, agentpost_environment=second.id)
     assert made.json["environment_id"] == second.id
@@ -220,6 +222,9 @@ async def test_the_environment_of_a_new_inbox_is_the_one_named(acme: Tenant) -> 
     assert decided.json["environment_id"] == third.id
     foreign = await both("POST", "/inboxes", {}, agentpost_environment=acme.environment.id)
     assert foreign.status == 404
+    for unknown in ("env_01JQ8X5K2M3N4P5R6S7T8V9W00", globex.environment.id):
+        told = await acme.call("GET", "/inboxes", agentpost_environment=unknown)
+        assert (told.status, told.code) == (404, "not_found")
 
 
 async def test_client_ids_belong_to_their_environment(acme: Tenant, globex: Tenant) -> None:

@@ -281,3 +281,66 @@ async def test_a_bound_key_sees_its_inbox_only(acme: Tenant) -> None:
     assert (await bound("PATCH", f"/messages/{theirs.message}", {"seen": True})).status == 404
     denied = await bound("DELETE", f"/messages/{mine.message}")
     assert (denied.status, denied.code) == (403, "forbidden")
+
+
+async def test_a_folder_is_named_as_over_imap(acme: Tenant) -> None:
+    inbox = await acme.inbox()
+    placed = await deliver(acme.store, inbox)
+    path = f"/messages/{placed.message}"
+    assert (await acme.call("PATCH", path, {"folder": "Archive"})).json["folder"] == "Archive"
+    assert (await acme.call("PATCH", path, {"folder": "inbox"})).json["folder"] == "INBOX"
+    listed = await acme.call("GET", f"/inboxes/{inbox.id}/messages?folder=Inbox")
+    assert [each["id"] for each in listed.json["data"]] == [placed.message]
+
+
+async def test_naming_trash_or_junk_is_including_it(acme: Tenant) -> None:
+    inbox = await acme.inbox()
+    await deliver(acme.store, inbox, role="trash")
+    await deliver(acme.store, inbox, role="junk")
+    reader = await acme.caller("messages:read", "threads:read")
+    for folder, scope in (("Trash", "trash:read"), ("Junk", "spam:read")):
+        for kind in ("messages", "threads"):
+            path = f"/inboxes/{inbox.id}/{kind}?folder={folder}"
+            assert len((await acme.call("GET", path)).json["data"]) == 1
+            refused = await reader("GET", path)
+            assert (refused.status, refused.code) == (403, "forbidden")
+            assert scope in refused.json["fix"]
+
+
+async def test_the_tag_of_a_plus_address_is_told(acme: Tenant) -> None:
+    sender, inbox = await acme.inbox("a"), await acme.inbox("b")
+    tagged = inbox.address.replace("@", "+Ticket42@")
+    await acme.call("POST", f"/inboxes/{sender.id}/messages", {"to": tagged, "text": "x"})
+    (listed,) = (await acme.call("GET", f"/inboxes/{inbox.id}/messages")).json["data"]
+    read = (await acme.call("GET", f"/messages/{listed['id']}")).json
+    for told in (listed, read):
+        assert (told["delivered_to"], told["tag"]) == (tagged, "Ticket42")
+    (sent,) = (await acme.call("GET", f"/inboxes/{sender.id}/messages")).json["data"]
+    assert sent["tag"] is None
+
+
+async def test_what_is_in_a_deleted_inbox_is_kept_as_it_is(acme: Tenant) -> None:
+    inbox = await acme.inbox()
+    placed = await deliver(acme.store, inbox)
+    path = f"/messages/{placed.message}"
+    draft = await acme.call("POST", f"/inboxes/{inbox.id}/drafts", {"text": "x"})
+    thread = f"/threads/{(await acme.call('GET', path)).json['thread_id']}"
+    await acme.call("DELETE", f"/inboxes/{inbox.id}")
+    assert (await acme.call("GET", path)).status == 200
+    for every in ("/messages", "/threads"):
+        assert (await acme.call("GET", every)).json["data"] == []
+        assert len((await acme.call("GET", every + "?include_deleted=true")).json["data"]) == 1
+        below = f"/inboxes/{inbox.address}{every}"
+        assert (await acme.call("GET", below)).code == "not_found"
+        assert len((await acme.call("GET", below + "?include_deleted=true")).json["data"]) == 1
+    for method, where, body in (
+        ("PATCH", path, {"seen": True}),
+        ("DELETE", path, None),
+        ("POST", path + "/restore", None),
+        ("PATCH", thread, {"add_labels": ["a"]}),
+        ("DELETE", f"/drafts/{draft.json['id']}", None),
+        ("POST", f"/drafts/{draft.json['id']}/send", None),
+    ):
+        assert (await acme.call(method, where, body)).code == "not_found"
+    await acme.call("POST", f"/inboxes/{inbox.id}/restore")
+    assert (await acme.call("PATCH", path, {"seen": True})).status == 200

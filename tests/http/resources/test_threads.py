@@ -242,3 +242,38 @@ async def test_a_wrong_field_is_named(
     thread = (await only_thread(acme, inbox))["id"]
     answer = await acme.call(method, f"/threads/{thread}{path}", body)
     assert (answer.status, answer.paths) == (422, [named])
+
+
+async def test_threads_are_narrowed_as_messages_are(api: Api, acme: Tenant) -> None:
+    inbox = await acme.inbox()
+    (one,) = await conversation(api, inbox, "One", 1)
+    await conversation(api, inbox, "Two", 1)
+    await acme.call("PATCH", f"/messages/{one}", {"flagged": True, "folder": "Archive"})
+    await acme.call("POST", f"/messages/{one}/reply", {"text": "Yes."})
+    thread = (await acme.call("GET", f"/messages/{one}")).json["thread_id"]
+    for query, expected in (
+        ("direction=outbound", ["One"]),
+        ("direction=inbound", ["One", "Two"]),
+        ("folder=archive", []),
+        ("folder=Archive", ["One"]),
+        ("folder=inbox", ["Two"]),
+        ("flagged=true", ["One"]),
+        ("flagged=false", ["Two"]),
+        (f"thread_id={thread}", ["One"]),
+        ("thread_id=thr_1", []),
+        ("include=blocked,spam,trash", ["One", "Two"]),
+    ):
+        listed = (await acme.call("GET", f"/inboxes/{inbox.id}/threads?{query}")).json["data"]
+        assert sorted(each["subject"] for each in listed) == expected, query
+
+
+async def test_keywords_are_labels_in_one_spelling(api: Api, acme: Tenant) -> None:
+    inbox = await acme.inbox()
+    (one,) = await conversation(api, inbox, "One", 1)
+    change = MessageChange(add_labels=("Invoice",))
+    await api.store.messages.update(acme.actor, one, change)
+    message = (await acme.call("GET", f"/messages/{one}")).json
+    thread = (await acme.call("GET", f"/threads/{message['thread_id']}")).json
+    assert message["labels"] == ["invoice"]
+    assert thread["message_labels"] == ["invoice"]
+    assert thread["messages"]["data"][0]["labels"] == ["invoice"]
