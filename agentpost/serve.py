@@ -93,13 +93,17 @@ class _Worker:
             store_settings(self._settings),
             alone=self._alone,
         ) as store:
-            store.committed.listeners.append(self._bus.committed)
+            others = self._settings.workers > 1
+            store.committed.listeners.append(
+                self._bus.committed if others else self._bus.committed_alone
+            )
             self._bus.on_wake(partial(_heard, store))
             runner = self._runner(store)
             async with trio.open_nursery() as background:
                 background.start_soon(self._obey)
                 background.start_soon(store.database.watch, CHANNEL, self._bus.heard)
-                background.start_soon(self._notify, store)
+                if others:
+                    background.start_soon(self._notify, store)
                 if not self._alone:
                     background.start_soon(self._look_again)
                 background.start_soon(_flush_last_used, store)
@@ -127,9 +131,9 @@ class _Worker:
             self._settings.domain,
             delivery.deliver_reply,
         )
-        relays = Relays(store.door, store.blobs, store.committed)
+        relays = Relays(store.door, store.blobs, store.committed, store.committed.tell_queued)
         indexing = IndexingWork(MessageTexts(store.door, store.blobs))
-        store.committed.listeners.append(indexing.note)
+        store.committed.arrivals.append(indexing.note)
         works: list[Work] = [
             RelayWork(relays, ways, self._settings.domain),
             ReportWork(relays, store.messages, delivery, self._settings.domain),
@@ -210,9 +214,7 @@ class _Worker:
     async def _notify(self, store: Store) -> None:
         """Tell other workers what was committed here, gathered for a few milliseconds."""
         while True:
-            payloads = await self._bus.unsent()
-            if self._settings.workers > 1:
-                await _send(store, payloads)
+            await _send(store, await self._bus.unsent())
             await trio.sleep(_NOTIFY_GATHER_S)
 
     async def _look_again(self) -> None:

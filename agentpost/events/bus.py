@@ -87,8 +87,12 @@ class Bus:
         """Call ``listener`` before any watcher wakes; with None when anything may have changed."""
         self._listeners.append(listener)
 
+    def committed_alone(self, inbox: InboxId) -> None:
+        """This worker, and there is no other, committed a change in ``inbox``."""
+        self._wake(inbox)
+
     def committed(self, inbox: InboxId) -> None:
-        """This worker committed a change in ``inbox``."""
+        """This worker committed a change in ``inbox``, which others must be told."""
         self._wake(inbox)
         self._unsent.add(inbox)
         self._something_unsent.set()

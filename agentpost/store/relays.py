@@ -37,10 +37,17 @@ from agentpost.store.store import Door
 class Relays:
     """Messages on their way to other servers."""
 
-    def __init__(self, door: Door, blobs: DiskBlobs, committed: Callable[[InboxId], None]) -> None:
+    def __init__(
+        self,
+        door: Door,
+        blobs: DiskBlobs,
+        committed: Callable[[InboxId], None],
+        queued: Callable[[], None],
+    ) -> None:
         self._door = door
         self._blobs = blobs
         self._committed = committed
+        self._queued = queued
 
     async def begin(self, actor: Actor, messages: Sequence[MessageId]) -> dict[MessageId, Outgoing]:
         """Mark the recipients that are still to be served as ``sending``, and give the messages.
@@ -74,6 +81,8 @@ class Relays:
         rows = await self._door.write(actor, None, None, write, single=True)
         for inbox in dict.fromkeys(InboxId(row["inbox_id"]) for row in rows):
             self._committed(inbox)
+        if any(settlement.report is not None for settlement in settlements):
+            self._queued()
 
     async def local_successes(self, actor: Actor, message: MessageId) -> Report | None:
         """What the sender of ``message`` asked to be told of deliveries on this server.

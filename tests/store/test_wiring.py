@@ -7,10 +7,12 @@ from pathlib import Path
 import pytest
 
 from agentpost.errors import AuthenticationFailed
+from agentpost.ids import InboxId
 from agentpost.store.bootstrap import bootstrap
 from agentpost.store.inboxes import InboxRequest
 from agentpost.store.opening import open_store
 from agentpost.store.pool import Database
+from tests.imap.harness import open_place
 from tests.store.conftest import SETTINGS
 
 
@@ -51,3 +53,18 @@ async def test_logins_and_addresses_are_forgotten_when_they_change(
         await store.keys.revoke(actor, first.key.id)
         with pytest.raises(AuthenticationFailed):
             await store.authentication.by_key(first.secret, peer=None)
+
+
+async def test_flags_wake_nobody_who_waits_for_arrivals(database_url: str, tmp_path: Path) -> None:
+    async with open_place(database_url, tmp_path) as place:
+        changed: list[InboxId] = []
+        arrived: list[InboxId] = []
+        place.store.committed.listeners.append(changed.append)
+        place.store.committed.arrivals.append(arrived.append)
+        inbox = place.where.inbox
+        await place.put(b"Subject: hello\r\n\r\n")
+        assert (changed, arrived) == ([inbox], [inbox])
+        client = await place.selected()
+        await client.ok("STORE 1 +FLAGS (\\Seen)")
+        await client.ok("MOVE 1 Archive")
+        assert (changed, arrived) == ([inbox] * 3, [inbox])

@@ -230,7 +230,7 @@ async def test_what_the_relay_tells_keeps_its_own_words(acme: Tenant) -> None:
     sent = (await acme.call("POST", f"/inboxes/{inbox.id}/messages", LETTER)).json
     job = await acme.store.database.run("*", lambda c: c.row("SELECT id, attempts FROM jobs"))
     assert job is not None
-    relays = Relays(acme.store.door, acme.store.blobs, acme.store.committed)
+    relays = Relays(acme.store.door, acme.store.blobs, acme.store.committed, lambda: None)
     bounced: dict[str, object] = {
         "bounce_type": "permanent",
         "bounced_recipients": [{"email_address": "ada@elsewhere.example", "status": "5.1.1"}],
