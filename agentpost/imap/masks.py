@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Iterable, Sequence
+from functools import cache
 from itertools import compress
 
 Mask = int
@@ -44,8 +45,18 @@ def where(test: Callable[[int], bool], column: Iterable[int]) -> Mask:
 
 def where_bit(bit: int, column: array[int]) -> Mask:
     """The rows whose value in ``column``, an array of 16-bit numbers below 256, has ``bit``."""
-    low = column.tobytes()[0 if _LITTLE else 1 :: 2]
-    return int.from_bytes(low.translate(_table(bit)), "little")
+    return int.from_bytes(_low(column).translate(_table(bit)), "little")
+
+
+def first_without(bit: int, column: array[int]) -> int | None:
+    """The first row whose value lacks ``bit``, of a column as in ``where_bit``."""
+    row = _low(column).translate(_table(bit)).find(b"\0")
+    return None if row < 0 else row
+
+
+def count_bit(bit: int, column: array[int]) -> int:
+    """How many rows have ``bit``, of a column as in ``where_bit``."""
+    return _low(column).translate(_table(bit)).count(b"\1")
 
 
 def select(column: Sequence[int], mask: Mask) -> array[int]:
@@ -56,5 +67,10 @@ def select(column: Sequence[int], mask: Mask) -> array[int]:
 _LITTLE = array("H", [1]).tobytes()[0] == 1
 
 
+def _low(column: array[int]) -> bytes:
+    return column.tobytes()[0 if _LITTLE else 1 :: 2]
+
+
+@cache
 def _table(bit: int) -> bytes:
     return bytes(1 if value & bit else 0 for value in range(256))

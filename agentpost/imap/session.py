@@ -11,7 +11,6 @@ grammar as BAD, anything else as NO [SERVERBUG] with its traceback in the log on
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection
 from typing import Final
 
 import trio
@@ -23,7 +22,7 @@ from agentpost.imap.commands import COMMANDS, Command
 from agentpost.imap.desk import ImapDesk
 from agentpost.imap.link import Link
 from agentpost.imap.states import Authenticated, Connected, Selected
-from agentpost.imap.telling import tell
+from agentpost.imap.telling import Told, nothing_told, tell
 from agentpost.imap.wire import response
 from agentpost.imap.wire.cursor import Cursor, SyntaxFault
 from agentpost.imap.wire.framer import Frame, Line, Rejected, head
@@ -207,11 +206,11 @@ class Session:
     # The selected mailbox
 
     async def tell_changes(
-        self, *, may_expunge: bool, told: Collection[int] = (), quiet: bool = False
+        self, *, may_expunge: bool, told: Told = nothing_told, quiet: bool = False
     ) -> None:
         """Say what happened in the selected mailbox since the client last heard of it.
 
-        ``told`` are uids whose flags the command is about to tell as they are then.
+        ``told`` names the messages whose flags need not be told as they are then.
         """
         state = self.state
         if quiet or not isinstance(state, Selected):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING
 
 from agentpost.imap.states import Selected
@@ -15,13 +15,23 @@ from agentpost.imap.view import (
     Untagged,
 )
 from agentpost.imap.wire import response
+from agentpost.model.mailbox import Snapshot
 
 if TYPE_CHECKING:
     from agentpost.imap.session import Session
 
+Told = Callable[[Snapshot], Collection[int]]
+"""The uids whose flags, as they are in that snapshot, the client knows or is about to be told."""
+
+
+def nothing_told(snapshot: Snapshot) -> Collection[int]:
+    """No command has told the client any flags."""
+    del snapshot
+    return ()
+
 
 async def tell(
-    session: Session, state: Selected, *, may_expunge: bool, told: Collection[int] = ()
+    session: Session, state: Selected, *, may_expunge: bool, told: Told = nothing_told
 ) -> None:
     """Bring the view up to date and say what that means for the client.
 
@@ -32,7 +42,8 @@ async def tell(
     recent = range(0)
     if not state.rev2 and not state.read_only and snapshot.recent_from < snapshot.uidnext:
         snapshot, recent = await index.claim_recent(state.actor, state.where, state.mailbox.id)
-    for event in state.view.advance(snapshot, may_expunge=may_expunge, recent=recent, told=told):
+    known = told(snapshot)
+    for event in state.view.advance(snapshot, may_expunge=may_expunge, recent=recent, told=known):
         session.say(rendered(state, event))
         await session.flush_when_large()
 

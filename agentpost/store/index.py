@@ -5,20 +5,23 @@ one query and kept current by asking for what changed after its modseq.  Between
 FETCH FLAGS, STATUS and SEARCH by flags, uids, dates and sizes do not touch the database.
 
 A wake-up marks the inbox's snapshots as stale; it carries no data, so a lost one is mended by the
-next look.  ``Freshness.ASK`` compares with the database first, for deployments in which another
-process may have written a moment ago.
+next look.  ``ask`` compares with the database first, for deployments in which another process may
+have written a moment ago.
+
+A change made through this worker need not be looked for: its answer tells what the mailbox is then
+(``changed``).  Looks and answers may overtake each other, so each is put in from the modseq at which
+it began, and one that tells of less than is known is passed over.
 """
 
 from __future__ import annotations
 
 import sys
 from array import array
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any
 
 import msgspec
 import trio
@@ -27,6 +30,7 @@ from agentpost.errors import MailboxNotFound
 from agentpost.ids import InboxId, MailboxId
 from agentpost.model.actor import Actor, Scope
 from agentpost.model.mailbox import Snapshot
+from agentpost.store.names import Names
 from agentpost.store.pool import Connection, Row
 from agentpost.store.store import Door
 
@@ -60,6 +64,13 @@ class _Entry:
     claiming: int = 0
     """While a session claims \\Recent: the uidnext that it knew."""
 
+    def told_recent(self, past: int) -> Snapshot:
+        """All below ``past`` was told as \\Recent: the snapshot, which says so from now on."""
+        assert self.snapshot is not None
+        recent_from = max(past, self.snapshot.recent_from)
+        self.snapshot = replace(self.snapshot, recent_from=recent_from)
+        return self.snapshot
+
     @contextmanager
     def alone(self) -> Iterator[None]:
         """Work on the entry; ``turn`` is None before."""
@@ -81,6 +92,12 @@ class MailboxIndex:
         self._entries: OrderedDict[MailboxId, _Entry] = OrderedDict()
         self._by_inbox: dict[InboxId, set[MailboxId]] = {}
         self._octets = 0
+        self.names = Names()
+
+    @property
+    def asks(self) -> bool:
+        """Whether other processes may have written a moment ago."""
+        return self._ask
 
     def stale(self, inbox: InboxId) -> None:
         """Something was committed in ``inbox``: look again before the next answer."""
@@ -89,6 +106,7 @@ class MailboxIndex:
 
     def all_stale(self) -> None:
         """Wake-ups may have been missed: look again everywhere."""
+        self.names.forget_all()
         for entry in self._entries.values():
             _mark_stale(entry)
 
@@ -152,9 +170,7 @@ class MailboxIndex:
                     claimed = await self._claim(actor, where, mailbox)
                 finally:
                     entry.claiming = 0
-                past = max(claimed.stop, snapshot.recent_from)
-                entry.snapshot = replace(snapshot, recent_from=max(past, snapshot.uidnext))
-                return entry.snapshot, claimed
+                return entry.told_recent(max(claimed.stop, snapshot.uidnext)), claimed
 
     async def _claim(self, actor: Actor, where: Scope, mailbox: MailboxId) -> range:
         async def write(connection: Connection, _: Scope) -> Row | None:
@@ -185,27 +201,59 @@ class MailboxIndex:
         if row is None:
             self.forget(mailbox)
             raise MailboxNotFound
-        if old is not None and row["uidvalidity"] != old.uidvalidity:
+        if not self._put_in(mailbox, entry, row):
             # Another mailbox under the same id, to whoever knew the old one: views find out.
+            if self._entries.get(mailbox) is entry and entry.snapshot is not None:
+                self._octets -= _octets(entry.snapshot)
             entry.snapshot = None
-            if self._entries.get(mailbox) is entry:
-                self._octets -= _octets(old)
             await self._refresh(actor, where, mailbox, entry)
             return
         entry.fresh, entry.done = entry.wakes == wakes, begun
-        if old is not None and row["modseq"] == old.modseq:
-            if row["recent_from"] != old.recent_from or row["uidnext"] != old.uidnext:
-                entry.snapshot = replace(
-                    old, recent_from=row["recent_from"], uidnext=row["uidnext"]
-                )
-            return
-        loaded = _loaded(mailbox, row)
-        new = loaded if old is None else _merged(old, loaded, row, self._limits.expunges)
+
+    async def changed(
+        self, where: Scope, mailbox: MailboxId, change: Callable[[int | None], Awaitable[Row]]
+    ) -> Row:
+        """Run a ``change`` of the mailbox and take over what its answer tells; wakes who watches.
+
+        ``change`` is given the modseq after which to tell what has happened, as ``load_mailbox``
+        does; None when nobody has the mailbox in use.
+        """
+        entry = self._entries.get(mailbox)
+        known = None if entry is None else entry.snapshot
+        if entry is None or known is None:
+            row = await change(None)
+            self._door.wake(where)
+            return row
+        wakes = entry.wakes
+        row = await change(known.modseq)
+        woken = entry.wakes != wakes
+        self._door.wake(where)
+        if entry.snapshot is not None and entry.snapshot.uidvalidity == known.uidvalidity:
+            # Who committed before is told of in the answer; who did later has woken us.
+            entry.fresh = self._put_in(mailbox, entry, row) and not woken
+        return row
+
+    def _put_in(self, mailbox: MailboxId, entry: _Entry, row: Row) -> bool:
+        """Take over what the database told; False when it told of another mailbox."""
+        old = entry.snapshot
+        if old is None:
+            new = _loaded(mailbox, row)
+        elif row["uidvalidity"] != old.uidvalidity:
+            return False
+        elif row["modseq"] > old.modseq:
+            new = _merged(old, row, self._limits.expunges)
+        else:
+            recent_from = max(old.recent_from, row["recent_from"])
+            uidnext = max(old.uidnext, row["uidnext"])
+            if (recent_from, uidnext) != (old.recent_from, old.uidnext):
+                entry.snapshot = replace(old, recent_from=recent_from, uidnext=uidnext)
+            return True
         entry.snapshot = new
         if self._entries.get(mailbox) is entry:
             self._octets += _octets(new) - (0 if old is None else _octets(old))
             self._entries.move_to_end(mailbox)
             self._evict(mailbox)
+        return True
 
     def forget(self, mailbox: MailboxId) -> None:
         """Drop what is known of a mailbox that was deleted or renamed away."""
@@ -268,48 +316,83 @@ def _loaded(mailbox: MailboxId, row: Row) -> Snapshot:
     )
 
 
-def _merged(old: Snapshot, new: Snapshot, row: Row, keep: int) -> Snapshot:
-    """``old`` with the changed rows of ``new`` put in and the expunged ones taken out."""
-    columns: dict[str, array[int]] = {
-        name: array(getattr(old, name).typecode, getattr(old, name)) for name in _COLUMNS
-    }
+def _merged(old: Snapshot, row: Row, keep: int) -> Snapshot:
+    """``old`` with the changed rows that ``row`` tells put in and the expunged ones taken out.
+
+    Columns in which nothing has changed are shared with ``old``.
+    """
+    new = _loaded(old.mailbox, row)
     sets = {names: number for number, names in enumerate(old.keyword_sets)}
     translate = [sets.setdefault(names, len(sets)) for names in new.keyword_sets]
-    incoming: dict[str, Any] = {name: getattr(new, name) for name in _COLUMNS}
-    incoming["keywords"] = array("I", (translate[k] for k in new.keywords))
-    gone = {uid for _, uid in new.expunged}
-    if gone:
-        uids = columns["uids"]
-        kept = [place for place, uid in enumerate(uids) if uid not in gone]
-        if len(kept) != len(uids):
-            for name, column in columns.items():
-                columns[name] = array(column.typecode, [column[place] for place in kept])
-    last = columns["uids"][-1] if columns["uids"] else 0
-    tail = bisect_left(new.uids, last + 1)
-    for place in range(tail):
-        uid = new.uids[place]
-        target = bisect_left(columns["uids"], uid)
-        if target < len(columns["uids"]) and columns["uids"][target] == uid:
-            for name in _COLUMNS:
-                columns[name][target] = incoming[name][place]
-    for name, column in columns.items():
-        column.extend(incoming[name][tail:])
-    expunged = old.expunged + new.expunged
-    since = old.expunged_since
+    incoming: dict[str, array[int]] = {name: getattr(new, name) for name in _COLUMNS}
+    incoming["keywords"] = array("I", [translate[number] for number in new.keywords])
+    columns: dict[str, array[int]] = {name: getattr(old, name) for name in _COLUMNS}
+    # What was told may reach back to before ``old``.
+    later = bisect_right(new.expunged, (old.modseq, _MAX_UID))
+    expunged = new.expunged[later:]
+    kept = _kept(old.uids, {uid for _, uid in expunged})
+    if len(kept) > 1 or kept[0] != range(len(old.uids)):
+        columns = {name: _parts(column, kept) for name, column in columns.items()}
+    uids = columns["uids"]
+    tail = bisect_right(new.uids, uids[-1]) if uids else 0
+    if tail:
+        for name in _CHANGING:
+            columns[name] = _replaced(columns[name], uids, incoming[name], new.uids[:tail])
+    if tail < len(new.uids):
+        columns = {name: column + incoming[name][tail:] for name, column in columns.items()}
+    expunged, since = old.expunged + expunged, old.expunged_since
     if len(expunged) > keep:
         # Only whole modseqs are forgotten, so that what is left is complete.
         since = expunged[-keep - 1][0]
-        expunged = tuple(item for item in expunged if item[0] > since)
+        expunged = expunged[bisect_right(expunged, (since, _MAX_UID)) :]
     return replace(
         new,
         **columns,  # type: ignore[arg-type]
         keyword_sets=tuple(sets),
         expunged=expunged,
         expunged_since=since,
+        recent_from=max(old.recent_from, new.recent_from),
     )
 
 
+def _kept(uids: array[int], gone: set[int]) -> list[range]:
+    """The places of ``uids`` without those that are gone, in as few pieces as there are gaps."""
+    kept, start = [], 0
+    for uid in sorted(gone):
+        place = bisect_left(uids, uid, start)
+        if place < len(uids) and uids[place] == uid:
+            if place > start:
+                kept.append(range(start, place))
+            start = place + 1
+    return [*kept, range(start, len(uids))]
+
+
+def _parts(column: array[int], kept: list[range]) -> array[int]:
+    joined = array(column.typecode)
+    for part in kept:
+        joined += column[part.start : part.stop]
+    return joined
+
+
+def _replaced(
+    column: array[int], uids: array[int], values: array[int], changed: array[int]
+) -> array[int]:
+    """``column``, which is parallel to ``uids``, with these values for the uids that changed."""
+    column = column[:]
+    first = bisect_left(uids, changed[0])
+    if uids[first : first + len(changed)] == changed:
+        column[first : first + len(changed)] = values[: len(changed)]
+        return column
+    for uid, value in zip(changed, values, strict=False):
+        place = bisect_left(uids, uid)
+        if uids[place] == uid:
+            column[place] = value
+    return column
+
+
 _COLUMNS = ("uids", "flags", "keywords", "modseqs", "sizes", "dates", "zones", "saved")
+_CHANGING = ("flags", "keywords", "modseqs")
+_MAX_UID = 1 << 32
 
 
 def _octets(snapshot: Snapshot) -> int:

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
-from typing import Any
+from typing import Any, TypeVar
 
 from agentpost.errors import (
     AlreadyExists,
@@ -24,7 +23,6 @@ from agentpost.model.mailbox import (
     HEAD_OCTETS,
     ROLE_NAMES,
     Copied,
-    Flag,
     FlagChange,
     Mailbox,
     MailboxStatus,
@@ -33,8 +31,13 @@ from agentpost.model.mailbox import (
 )
 from agentpost.store import naming
 from agentpost.store.blobs import DiskBlobs
+from agentpost.store.index import MailboxIndex
+from agentpost.store.names import Named
 from agentpost.store.pool import Connection, Duplicate, Refused, Row
+from agentpost.store.rendering import rendering
 from agentpost.store.store import Door
+
+T = TypeVar("T")
 
 _MAILBOX = naming.MAILBOX
 
@@ -49,17 +52,6 @@ class MailboxLimits:
     """Different keywords in one mailbox; FLAGS and PERMANENTFLAGS answers stay small."""
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """What STORE did to one placement; ``refused`` when UNCHANGEDSINCE held it back."""
-
-    uid: Uid
-    flags: Flag
-    keywords: tuple[str, ...]
-    modseq: ModSeq
-    refused: bool
-
-
 class Mailboxes:
     """Mailboxes by name and placements by uid."""
 
@@ -68,12 +60,12 @@ class Mailboxes:
         door: Door,
         blobs: DiskBlobs,
         limits: MailboxLimits,
-        forget: Callable[[MailboxId], None],
+        index: MailboxIndex,
     ) -> None:
         self._door = door
         self._blobs = blobs
         self._limits = limits
-        self._forget = forget
+        self._index = index
 
     async def all(self, actor: Actor, where: Scope) -> tuple[Mailbox, ...]:
         """All mailboxes of the inbox by name; unselectable ones (RFC 9051 \\Noselect) too."""
@@ -133,7 +125,7 @@ class Mailboxes:
                     name,
                 )
 
-        await self._door.write(actor, "messages:read", where, write)
+        await self._write_name(actor, "messages:read", where, write)
 
     async def find(
         self, actor: Actor, where: Scope, name: str, scope: str = "messages:read"
@@ -142,16 +134,36 @@ class Mailboxes:
 
         async def read(connection: Connection, _: Scope) -> Row | None:
             return await connection.row(
-                f"SELECT {_MAILBOX} FROM mailboxes"
-                " WHERE inbox_id = $1 AND name = $2 AND selectable",
+                f"SELECT {_MAILBOX} FROM mailboxes WHERE inbox_id = $1 AND name = $2",
                 where.inbox,
                 name,
             )
 
-        row = await self._door.read(actor, scope, where, read)
-        if row is None:
+        found = None
+        if not self._index.asks:
+            found = (await self._named(actor, scope, where)).get(name)
+        if found is None:
+            row = await self._door.read(actor, scope, where, read)
+            found = None if row is None else _mailbox(row)
+        if found is None or not found.selectable:
             raise MailboxNotFound
-        return _mailbox(row)
+        return found
+
+    async def _named(self, actor: Actor, scope: str, where: Scope) -> Named:
+        """All mailboxes of the inbox by name, from memory when they are known."""
+        assert where.inbox is not None
+        self._door.allow(actor, scope, where)
+
+        async def read(connection: Connection, _: Scope) -> list[Row]:
+            return await connection.rows(
+                f"SELECT {_MAILBOX} FROM mailboxes WHERE inbox_id = $1", where.inbox
+            )
+
+        async def named() -> Named:
+            rows = await self._door.read(actor, scope, where, read)
+            return {row["name"]: _mailbox(row) for row in rows}
+
+        return await self._index.names.of(where.inbox, named)
 
     async def create(self, actor: Actor, where: Scope, name: str) -> Mailbox:
         """Make a mailbox and the missing levels above it (RFC 9051 section 6.3.4).
@@ -167,7 +179,7 @@ class Mailboxes:
                 raise AlreadyExists(f"There is a mailbox of this name already: {name}.")
             return made
 
-        return _mailbox(await self._door.write(actor, "messages:write", where, write))
+        return _mailbox(await self._write_name(actor, "messages:write", where, write))
 
     async def delete(self, actor: Actor, where: Scope, name: str) -> MailboxId:
         """Remove a mailbox and its placements; a parent of others stays as a bare name.
@@ -204,8 +216,8 @@ class Mailboxes:
                 await naming.make(connection, where, name, None, selectable=False)
             return MailboxId(row["id"])
 
-        deleted = await self._door.write(actor, "messages:write", where, write)
-        self._forget(deleted)
+        deleted = await self._write_name(actor, "messages:write", where, write)
+        self._index.forget(deleted)
         return deleted
 
     async def rename(self, actor: Actor, where: Scope, old: str, new: str) -> None:
@@ -240,9 +252,24 @@ class Mailboxes:
         if new.startswith(old + "/") and old != ROLE_NAMES["inbox"]:
             raise naming.NotPossible("A mailbox cannot be moved below itself.")
         try:
-            await self._door.write(actor, "messages:write", where, write)
+            await self._write_name(actor, "messages:write", where, write)
         except Duplicate:
             raise AlreadyExists(f"There is a mailbox of this name already: {new}.") from None
+
+    async def _write_name(
+        self,
+        actor: Actor,
+        scope: str,
+        where: Scope,
+        operation: Callable[[Connection, Scope], Awaitable[T]],
+    ) -> T:
+        """Run an operation that changes what ``find`` tells, or the names that it knows."""
+        assert where.inbox is not None
+        try:
+            return await self._door.write(actor, scope, where, operation)
+        finally:
+            # Also after a failure: a transaction whose answer was lost may have been committed.
+            self._index.names.forget(where.inbox)
 
     async def _make_room(self, connection: Connection, where: Scope, name: str) -> None:
         """Make the missing levels above ``name``.  Raises: Limit."""
@@ -284,30 +311,26 @@ class Mailboxes:
         uids: Sequence[int],
         change: FlagChange,
         unchanged_since: int | None = None,
-    ) -> tuple[Stored, ...]:
-        """Change flags and keywords; tells the state of every named placement that exists.
+    ) -> tuple[Uid, ...]:
+        """Change flags and keywords of the placements that exist.
 
+        Returns: the uids that ``unchanged_since`` held back (RFC 7162 section 3.1.3).
         Raises: MailboxNotFound; Limit when the mailbox would have too many keywords.
         """
-
-        async def write(connection: Connection, _: Scope) -> list[Row]:
-            if change.keywords:
-                await self._check_keywords(connection, mailbox, change)
-            return await connection.rows(
-                "SELECT * FROM store_flags($1, $2, $3, $4, $5, $6, $7)",
-                where.inbox,
-                mailbox,
-                uids,
-                change.mode,
-                int(change.flags),
-                change.keywords,
-                unchanged_since,
-            )
-
-        rows = await self._write(actor, "labels:write", where, write)
-        return tuple(
-            Stored(Uid(row[0]), Flag(row[1]), tuple(row[2]), ModSeq(row[3]), row[4]) for row in rows
+        row = await self._change(
+            actor,
+            "labels:write",
+            where,
+            mailbox,
+            "SELECT * FROM store_flags($1, $2, $3, $4, $5, $6, $7, $8)",
+            uids,
+            change.mode,
+            int(change.flags),
+            change.keywords,
+            unchanged_since,
+            keywords=change.keywords,
         )
+        return tuple(map(Uid, row["answered"] or ()))
 
     async def expunge(
         self,
@@ -323,17 +346,16 @@ class Mailboxes:
         Messages that no mailbox holds any longer are deleted with them.
         """
 
-        async def write(connection: Connection, _: Scope) -> list[Row]:
-            return await connection.rows(
-                "SELECT uid FROM expunge($1, $2, $3, $4)",
-                where.inbox,
-                mailbox,
-                uids,
-                only_deleted,
-            )
-
-        rows = await self._write(actor, "messages:delete", where, write)
-        return tuple(Uid(row["uid"]) for row in rows)
+        row = await self._change(
+            actor,
+            "messages:delete",
+            where,
+            mailbox,
+            "SELECT * FROM expunge($1, $2, $3, $4, $5)",
+            uids,
+            only_deleted,
+        )
+        return tuple(map(Uid, row["answered"] or ()))
 
     async def copy(
         self,
@@ -341,7 +363,7 @@ class Mailboxes:
         where: Scope,
         mailbox: MailboxId,
         uids: Sequence[int],
-        destination: MailboxId,
+        destination: str,
         *,
         moving: bool = False,
     ) -> Copied:
@@ -349,23 +371,21 @@ class Mailboxes:
 
         Raises: DestinationNotFound (answered TRYCREATE); MailboxNotFound.
         """
-
-        async def write(connection: Connection, _: Scope) -> list[Row]:
-            return await connection.rows(
-                "SELECT * FROM copy_placements($1, $2, $3, $4, $5)",
-                where.inbox,
-                mailbox,
-                uids,
-                destination,
-                moving,
-            )
-
-        scope = "messages:delete" if moving else "messages:write"
-        rows = await self._write(actor, scope, where, write)
+        row = await self._change(
+            actor,
+            "messages:delete" if moving else "messages:write",
+            where,
+            mailbox,
+            "SELECT * FROM copy_placements($1, $2, $3, (SELECT id FROM mailboxes"
+            " WHERE inbox_id = $1 AND name = $4), $5, $6)",
+            uids,
+            destination,
+            moving,
+        )
         return Copied(
-            uidvalidity=rows[0]["uidvalidity"] if rows else 0,
-            source=tuple(row["source"] for row in rows),
-            destination=tuple(row["destination"] for row in rows),
+            uidvalidity=row["placed_in"],
+            source=tuple(row["answered"] or ()),
+            destination=tuple(row["placed"] or ()),
         )
 
     async def rendered(
@@ -380,7 +400,7 @@ class Mailboxes:
 
         Placements that are gone are left out.
         """
-        fields, sql = _rendering(wanted)
+        fields, sql = rendering(wanted)
 
         async def read(connection: Connection, _: Scope) -> list[Row]:
             return await connection.rows(sql, mailbox, where.inbox, uids)
@@ -400,59 +420,43 @@ class Mailboxes:
         return Rendered(**columns)
 
     async def _check_keywords(
-        self, connection: Connection, mailbox: MailboxId, change: FlagChange
+        self, connection: Connection, mailbox: MailboxId, keywords: Sequence[str]
     ) -> None:
         count = await connection.value(
             "SELECT cardinality(keywords) FROM mailboxes WHERE id = $1", mailbox
         )
-        if (count or 0) + len(change.keywords) > 2 * self._limits.keywords or len(
-            change.keywords
-        ) > self._limits.keywords:
+        most = self._limits.keywords
+        if (count or 0) + len(keywords) > 2 * most or len(keywords) > most:
             raise Limit("The mailbox has too many different keywords.")
 
-    async def _write(
+    async def _change(
         self,
         actor: Actor,
         scope: str,
         where: Scope,
-        operation: Callable[[Connection, Scope], Awaitable[list[Row]]],
-    ) -> list[Row]:
+        mailbox: MailboxId,
+        statement: str,
+        *arguments: object,
+        keywords: Sequence[str] = (),
+    ) -> Row:
+        """Call a function that changes placements; the index takes over what it answers."""
+
+        async def change(since: int | None) -> Row:
+            async def write(connection: Connection, _: Scope) -> Row:
+                if keywords:
+                    await self._check_keywords(connection, mailbox, keywords)
+                row = await connection.row(statement, where.inbox, mailbox, *arguments, since)
+                assert row is not None
+                return row
+
+            return await self._door.write(actor, scope, where, write, single=True, wakes=False)
+
         try:
-            return await self._door.write(actor, scope, where, operation, single=True)
+            return await self._index.changed(where, mailbox, change)
         except Refused as error:
             if error.code == "no_destination":
                 raise DestinationNotFound from None
             raise MailboxNotFound from None
-
-
-@cache
-def _rendering(wanted: Wanted) -> tuple[tuple[str, ...], str]:
-    """The fields of ``Rendered`` that are wanted, and the statement that reads them.
-
-    Behind them comes the location of octets that are kept apart, where octets are wanted.
-    """
-    asked = {
-        "uids": ("p.uid", True),
-        "messages": ("p.message_id", wanted.ids),
-        "threads": ("m.thread_id", wanted.ids),
-        "envelopes": ("m.envelope", wanted.envelope),
-        "bodies": ("m.body", wanted.body),
-        "bodystructures": ("m.bodystructure", wanted.bodystructure),
-        "previews": ("m.preview", wanted.preview),
-        "parts": ("m.parts", wanted.parts),
-        "heads": (f"substring(x.octets, 1, {HEAD_OCTETS})", wanted.head),
-        "octets": ("x.octets", wanted.octets),
-    }
-    fields = tuple(name for name, (_, wants) in asked.items() if wants)
-    columns = [asked[name][0] for name in fields]
-    joined = "JOIN messages m ON m.id = p.message_id"
-    if wanted.octets or wanted.head:
-        joined += " JOIN blobs x ON x.id = m.blob_id"
-        columns.append("x.location")
-    return fields, (
-        f"SELECT {', '.join(columns)} FROM placements p {joined}"
-        " WHERE p.mailbox_id = $1 AND p.inbox_id = $2 AND p.uid = ANY ($3) ORDER BY p.uid"
-    )
 
 
 _STATUS = f"""

@@ -345,9 +345,9 @@ SELECT i.modseq AS counter, i.forgotten_modseq AS forgotten, h.* FROM inboxes i 
             CASE WHEN m.created_modseq > $2 THEN m.created_modseq ELSE max(p.modseq) END AS modseq,
             CASE WHEN m.created_modseq > $2 THEN 'created' ELSE 'updated' END AS kind
         FROM mailboxes b
-        JOIN placements p ON p.mailbox_id = b.id AND p.modseq > $2
+        CROSS JOIN LATERAL placements_since(b.id, $2) p
         JOIN messages m ON m.id = p.message_id
-        WHERE b.inbox_id = $1 GROUP BY 1, m.created_modseq
+        WHERE b.inbox_id = $1 AND b.modseq > $2 GROUP BY 1, m.created_modseq
         UNION ALL
         SELECT e.message_id, max(e.modseq), CASE WHEN bool_or(m.id IS NULL) THEN 'destroyed'
             ELSE 'updated' END

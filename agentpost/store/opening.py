@@ -152,7 +152,7 @@ def _store(
         credentials=Credentials(door, settings, authentication.forget),
         directory=directory,
         authentication=authentication,
-        mailboxes=Mailboxes(door, blobs, MailboxLimits(), index.forget),
+        mailboxes=Mailboxes(door, blobs, MailboxLimits(), index),
         messages=Messages(door, committer, blobs),
         threads=Threads(door),
         labels=Labels(door),

@@ -107,7 +107,7 @@ class Door:
 
         ``single`` promises that the operation writes with one statement, which then needs no
         BEGIN and COMMIT around it.  Without ``wakes`` nobody is woken: what was written concerns
-        the caller alone.  Raises as ``read``.
+        the caller alone, or he calls ``wake`` himself.  Raises as ``read``.
         """
         place: list[Scope] = []
 
@@ -116,10 +116,14 @@ class Door:
             return await operation(connection, place[0])
 
         value = await self._database.run(_tenants(actor), run, atomic=not single)
-        inbox = place[0].inbox
-        if inbox is not None and wakes:
-            self._committed(inbox)
+        if wakes:
+            self.wake(place[0])
         return value
+
+    def wake(self, where: Scope) -> None:
+        """Wake who watches the inbox of ``where``: something was committed there."""
+        if where.inbox is not None:
+            self._committed(where.inbox)
 
     async def _open(
         self,

@@ -87,7 +87,7 @@ def _attempts(
         lambda: mailboxes.subscriptions(thief, where),
         lambda: mailboxes.store_flags(thief, where, mailbox, [1], _ADD),  # type: ignore[arg-type]
         lambda: mailboxes.expunge(thief, where, mailbox, [1], only_deleted=False),  # type: ignore[arg-type]
-        lambda: mailboxes.copy(thief, where, mailbox, [1], mailbox),  # type: ignore[arg-type]
+        lambda: mailboxes.copy(thief, where, mailbox, [1], "INBOX"),  # type: ignore[arg-type]
         lambda: mailboxes.delete(thief, where, "Archive"),
         lambda: mailboxes.rename(thief, where, "Mine", "Yours"),
         lambda: store.index.snapshot(thief, where, mailbox),  # type: ignore[arg-type]

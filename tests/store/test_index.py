@@ -35,7 +35,7 @@ def index(world: World) -> MailboxIndex:
 async def look(world: World, index: MailboxIndex) -> Look:
     """Ask the index for the state of INBOX."""
     door = Door(world.database, lambda _: None)
-    mailboxes = Mailboxes(door, world.blobs, MailboxLimits(), index.forget)
+    mailboxes = Mailboxes(door, world.blobs, MailboxLimits(), index)
     inbox = await mailboxes.find(system_actor(), world.where, "INBOX")
     return partial(index.snapshot, system_actor(), world.where, inbox.id)
 

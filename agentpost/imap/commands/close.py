@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from agentpost.errors import MailboxNotFound
 from agentpost.imap.commands.command import Command, Done, nothing
+from agentpost.imap.commands.expunge import expunge
 from agentpost.imap.states import Selected
-from agentpost.model.mailbox import Flag
 
 if TYPE_CHECKING:
     from agentpost.imap.session import Session
@@ -27,17 +27,9 @@ async def run(session: Session, _: None, tag: bytes, by_uid: bool) -> Done:
     assert isinstance(state, Selected)
     if not state.read_only and state.actor.may("messages:delete"):
         with suppress(MailboxNotFound):
-            await _expunge(session, state)
+            await expunge(session, state, None)
     session.state = state.deselected()
     return Done()
-
-
-async def _expunge(session: Session, state: Selected) -> None:
-    store = session.desk.store
-    # Also what others have marked since the client last heard of it.
-    present = await store.index.snapshot(state.actor, state.where, state.mailbox.id, ask=True)
-    if any(bits & Flag.DELETED for bits in present.flags):
-        await store.mailboxes.expunge(state.actor, state.where, state.mailbox.id)
 
 
 COMMAND = Command(b"CLOSE", Selected, nothing, run, tells_nothing=True)

@@ -8,7 +8,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from agentpost.errors import DestinationNotFound, MailboxNotFound
 from agentpost.imap.chosen import Gone, chosen, parse_set, writable
 from agentpost.imap.commands.command import Command, Done
 from agentpost.imap.states import Selected
@@ -54,22 +53,19 @@ async def carry(
     """
     if moving:
         writable(state)
-    store = session.desk.store
-    try:
-        target = await store.mailboxes.find(state.actor, state.where, command.mailbox)
-    except MailboxNotFound:
-        raise DestinationNotFound from None
     await session.tell_changes(may_expunge=False)  # so that those who are gone are known
     if session.closing:
         return None
     named = chosen(state, command.messages, by_uid=by_uid)
     if named.ghosts and not by_uid:
         raise Gone("Some of these messages are gone.")
-    uids = named.uids
-    if not uids:
-        return None
-    copied = await store.mailboxes.copy(
-        state.actor, state.where, state.mailbox.id, list(uids), target.id, moving=moving
+    copied = await session.desk.store.mailboxes.copy(
+        state.actor,
+        state.where,
+        state.mailbox.id,
+        list(named.uids),
+        command.mailbox,
+        moving=moving,
     )
     if not copied.source:
         return None

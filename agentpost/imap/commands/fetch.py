@@ -88,7 +88,7 @@ async def _mark_seen(
         state.actor, state.where, state.mailbox.id, unseen, FlagChange("add", Flag.SEEN)
     )
     # The view goes on to the snapshot that holds the change; no number moves by that.
-    await session.tell_changes(may_expunge=False, told=changed)
+    await session.tell_changes(may_expunge=False, told=lambda _: changed)
     everyone = sorted([*named.uids, *(uid for _, uid in named.ghosts)])
     return state.view.chosen_uids(everyone), changed
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from agentpost.imap import masks
 from agentpost.imap.commands.command import Command, Done
 from agentpost.imap.states import Authenticated, Selected
 from agentpost.imap.view import MailboxView
@@ -72,9 +73,9 @@ def _described(
     lines = [response.flags(keywords), response.exists(len(snapshot.uids))]
     if not state.rev2:
         lines.append(response.recent(view.recent_count))
-        first = _first_unseen(snapshot)
-        if first:
-            lines.append(response.untagged_ok("The first unseen message.", f"UNSEEN {first}"))
+        first = masks.first_without(Flag.SEEN, snapshot.flags)
+        if first is not None:
+            lines.append(response.untagged_ok("The first unseen message.", f"UNSEEN {first + 1}"))
     kept = b"PERMANENTFLAGS ()" if read_only else response.permanentflags(keywords)
     lines += [
         response.untagged_ok("Flags that are kept.", kept),
@@ -84,14 +85,6 @@ def _described(
     if state.rev2:
         lines.append(response.listing((), mailbox.name, utf8=state.utf8))
     return b"".join(lines)
-
-
-def _first_unseen(snapshot: Snapshot) -> int:
-    """Sequence number of the first message without \\Seen; 0 when all have it."""
-    for at, bits in enumerate(snapshot.flags):
-        if not bits & Flag.SEEN:
-            return at + 1
-    return 0
 
 
 COMMAND = Command(b"SELECT", Authenticated, parse, run, tells_nothing=True)

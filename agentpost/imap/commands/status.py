@@ -5,10 +5,11 @@ status = "STATUS" SP mailbox SP "(" status-att *(SP status-att) ")"
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from bisect import bisect_left
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from agentpost.imap import masks
 from agentpost.imap.commands.command import Command, Done
 from agentpost.imap.states import Authenticated
 from agentpost.imap.wire import response
@@ -73,25 +74,21 @@ def counted(snapshot: Snapshot, item: str, append_limit: int) -> int:
         case "MESSAGES":
             return len(snapshot.uids)
         case "RECENT":
-            return _from_uid(snapshot.uids, snapshot.recent_from)
+            return len(snapshot.uids) - bisect_left(snapshot.uids, snapshot.recent_from)
         case "UIDNEXT":
             return snapshot.uidnext
         case "UIDVALIDITY":
             return snapshot.uidvalidity
         case "UNSEEN":
-            return sum(1 for bits in snapshot.flags if not bits & Flag.SEEN)
+            return len(snapshot.uids) - masks.count_bit(Flag.SEEN, snapshot.flags)
         case "DELETED":
-            return sum(1 for bits in snapshot.flags if bits & Flag.DELETED)
+            return masks.count_bit(Flag.DELETED, snapshot.flags)
         case "SIZE":
             return sum(snapshot.sizes)
         case "APPENDLIMIT":
             return append_limit
         case _:
             raise ValueError(item)
-
-
-def _from_uid(uids: Sequence[int], first: int) -> int:
-    return sum(1 for uid in uids if uid >= first)
 
 
 COMMAND = Command(b"STATUS", Authenticated, parse, run)

@@ -6,18 +6,20 @@ store-att-flags = (["+" / "-"] "FLAGS" [".SILENT"]) SP (flag-list / (flag *(SP f
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from bisect import bisect_left
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cache, partial
 from typing import TYPE_CHECKING, Literal
 
 from agentpost.imap.chosen import Gone, chosen, parse_set, writable
 from agentpost.imap.commands.command import Command, Done
 from agentpost.imap.states import Selected
-from agentpost.imap.telling import flag_lines
+from agentpost.imap.telling import Told, flag_lines, nothing_told
 from agentpost.imap.view import Chosen
 from agentpost.imap.wire.cursor import Cursor
 from agentpost.imap.wire.sequence import SequenceSet
-from agentpost.model.mailbox import FlagChange
+from agentpost.model.mailbox import FlagChange, Snapshot
 
 if TYPE_CHECKING:
     from agentpost.imap.session import Session
@@ -64,9 +66,12 @@ async def run(session: Session, command: Store, tag: bytes, by_uid: bool) -> Don
     if session.closing:
         return Done()
     named = chosen(state, command.messages, by_uid=by_uid)
-    told: set[int] = set()
+    told: Told = nothing_told
     if named.uids:
-        told = await _change(session, state, named, command)
+        told = _told(state, named, command)
+        await session.desk.store.mailboxes.store_flags(
+            state.actor, state.where, state.mailbox.id, list(named.uids), command.change
+        )
     # What else happened comes first, so that the rows below are those of the present snapshot.
     await session.tell_changes(may_expunge=False, told=told)
     if not command.silent and not session.closing:
@@ -78,41 +83,65 @@ async def run(session: Session, command: Store, tag: bytes, by_uid: bool) -> Don
     return Done()
 
 
-async def _change(session: Session, state: Selected, named: Chosen, command: Store) -> set[int]:
-    """Change flags; the uids whose flags the client knows then without being told."""
-    expected = _expected(state, named, command.change) if command.silent else {}
-    stored = await session.desk.store.mailboxes.store_flags(
-        state.actor, state.where, state.mailbox.id, list(named.uids), command.change
-    )
+def _told(state: Selected, named: Chosen, command: Store) -> Told:
+    """The messages whose flags the client knows once they are changed.
+
+    Those in a loud answer; of a silent one those that have the flags that a client works out by
+    itself, who knows the flags of the view: it must hear of what others changed meanwhile.
+    """
     if not command.silent:
-        return set(named.uids)
-    # A silent client must hear of flags that others changed meanwhile.
-    return {row.uid for row in stored if expected[row.uid] == _comparable(row.flags, row.keywords)}
+        uids = frozenset(named.uids)
+        return lambda _: uids
+    return partial(_as_expected, state.view.snapshot, named, command.change)
 
 
 _Known = tuple[int, frozenset[str]]
+
+
+def _as_expected(
+    before: Snapshot, named: Chosen, change: FlagChange, present: Snapshot
+) -> frozenset[int]:
+    """The uids whose present flags follow from the change and the flags ``before``."""
+    expected = _memo(before, lambda known: _changed(known, change))
+    known = _memo(present, lambda known: known)
+    uids = present.uids
+    found = []
+    for uid, row in zip(named.uids, named.rows, strict=True):
+        place = bisect_left(uids, uid)
+        if (
+            place < len(uids)
+            and uids[place] == uid
+            and known(present.flags[place], present.keywords[place])
+            == expected(before.flags[row], before.keywords[row])
+        ):
+            found.append(uid)
+    return frozenset(found)
+
+
+def _memo(snapshot: Snapshot, derive: Callable[[_Known], _Known]) -> Callable[[int, int], _Known]:
+    """What ``derive`` makes of flags and a set of keywords of ``snapshot``: few kinds, many rows."""
+
+    @cache
+    def of(flags: int, keywords: int) -> _Known:
+        return derive(_comparable(flags, snapshot.keyword_sets[keywords]))
+
+    return of
 
 
 def _comparable(flags: int, keywords: Iterable[str]) -> _Known:
     return int(flags), frozenset(map(str.casefold, keywords))
 
 
-def _expected(state: Selected, named: Chosen, change: FlagChange) -> dict[int, _Known]:
-    """The flags that a client works out by itself, which knows the flags of the view."""
-    snapshot = state.view.snapshot
+def _changed(known: _Known, change: FlagChange) -> _Known:
+    flags, keywords = known
     bits, words = _comparable(change.flags, change.keywords)
-    known = [frozenset(map(str.casefold, each)) for each in snapshot.keyword_sets]
-    expected = {}
-    for uid, row in zip(named.uids, named.rows, strict=True):
-        flags, keywords = snapshot.flags[row], known[snapshot.keywords[row]]
-        match change.mode:
-            case "replace":
-                expected[uid] = (bits, words)
-            case "add":
-                expected[uid] = (flags | bits, keywords | words)
-            case "remove":
-                expected[uid] = (flags & ~bits, keywords - words)
-    return expected
+    match change.mode:
+        case "replace":
+            return bits, words
+        case "add":
+            return flags | bits, keywords | words
+        case "remove":
+            return flags & ~bits, keywords - words
 
 
 COMMAND = Command(b"STORE", Selected, parse, run, by_uid=True, numbered=True)

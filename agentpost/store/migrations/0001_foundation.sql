@@ -241,8 +241,18 @@ CREATE TABLE placements (
 ) WITH (fillfactor = 80);
 COMMENT ON COLUMN placements.flags IS '1 \Seen, 2 \Answered, 4 \Flagged, 8 \Deleted, 16 \Draft';
 COMMENT ON COLUMN placements.zone IS 'minutes east of UTC that INTERNALDATE is shown in';
-CREATE INDEX placements_by_modseq ON placements (mailbox_id, modseq);
 CREATE INDEX placements_by_message ON placements (message_id);
+
+-- Where flags have changed since messages came: the latest modseq of each block of 128 uids.  With
+-- it no index holds the modseqs of placements, and a change of flags writes no index at all.
+CREATE TABLE changed_blocks (
+    mailbox_id       bigint NOT NULL REFERENCES mailboxes ON DELETE CASCADE,
+    block            bigint NOT NULL,
+    organization_id  text COLLATE "C" NOT NULL,
+    modseq           bigint NOT NULL,
+    PRIMARY KEY (mailbox_id, block)
+) WITH (fillfactor = 50);
+COMMENT ON COLUMN changed_blocks.block IS 'uid >> 7';
 
 CREATE TABLE expunged (
     mailbox_id       bigint NOT NULL,
@@ -394,7 +404,8 @@ DECLARE
 BEGIN
     FOREACH tenant_table IN ARRAY ARRAY[
         'environments', 'api_keys', 'inboxes', 'mail_credentials', 'blobs', 'mailboxes',
-        'subscriptions', 'threads', 'thread_refs', 'messages', 'placements', 'expunged',
+        'subscriptions', 'threads', 'thread_refs', 'messages', 'placements',
+        'changed_blocks', 'expunged',
         'drafts', 'deliveries', 'relays', 'message_texts', 'events', 'idempotency',
         'audit', 'usage']
     LOOP

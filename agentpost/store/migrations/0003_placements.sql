@@ -1,105 +1,189 @@
 -- Changes to placements.  Each function locks the inbox first, takes the one counter and tells
--- what it did, so that one statement is the whole transaction.
+-- what it did, so that one statement is the whole transaction.  With its answer comes what has
+-- changed in the mailbox since the modseq that the caller knows (nothing when that is null), so
+-- that nobody need read what he wrote.  Each statement in them costs as much as some twenty rows.
 
-CREATE FUNCTION next_modseq(of_inbox text) RETURNS bigint
-LANGUAGE sql AS $$
-    UPDATE inboxes SET modseq = modseq + 1 WHERE id = of_inbox RETURNING modseq;
+-- The placements of a mailbox whose modseq is later than `since`, found without an index on modseq,
+-- which every change of a flag would have to write: three rows in place of one.  A mailbox gives
+-- its uids and its modseqs in the same order, so that above the highest uid with an earlier modseq
+-- everything is later; below it lie only changes, and these are noted by blocks of uids.
+CREATE FUNCTION placements_since(in_mailbox bigint, since bigint) RETURNS SETOF placements
+LANGUAGE sql STABLE AS $$
+    WITH earlier AS (
+        SELECT CASE WHEN since = 0 THEN 0 ELSE coalesce((
+            SELECT q.uid FROM placements q WHERE q.mailbox_id = in_mailbox AND q.modseq <= since
+            ORDER BY q.uid DESC LIMIT 1), 0) END AS uid
+    )
+    SELECT p.* FROM earlier, changed_blocks c, LATERAL (
+        SELECT q.* FROM placements q
+        WHERE q.mailbox_id = c.mailbox_id AND q.uid BETWEEN c.block << 7 AND (c.block << 7) + 127
+            AND q.uid < earlier.uid AND q.modseq > since
+        OFFSET 0  -- Block by block: no planner may begin with the placements.
+    ) p
+    WHERE c.mailbox_id = in_mailbox AND c.modseq > since
+    UNION ALL
+    SELECT p.* FROM earlier, placements p
+    WHERE p.mailbox_id = in_mailbox AND p.uid > earlier.uid;
 $$;
 
-CREATE FUNCTION store_flags(
-    of_inbox text, in_mailbox bigint, of_uids bigint[], mode text, bits smallint, words text[],
-    unchanged_since bigint
-) RETURNS TABLE (uid bigint, flags smallint, keywords text[], modseq bigint, refused boolean)
-LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan
-    SET enable_seqscan = off AS $$
-DECLARE
-    v_inbox text;
-    v_modseq bigint;
-    v_changed bigint[];
-BEGIN
-    SELECT b.inbox_id INTO v_inbox FROM mailboxes b
-    WHERE b.id = in_mailbox AND b.inbox_id = of_inbox AND b.selectable;
-    IF v_inbox IS NULL THEN
-        RAISE EXCEPTION 'no_mailbox' USING ERRCODE = 'AP001';
-    END IF;
-    PERFORM 1 FROM inboxes i WHERE i.id = v_inbox FOR UPDATE;
-    SELECT array_agg(p.uid) INTO v_changed
-    FROM placements p
-    WHERE p.mailbox_id = in_mailbox AND p.uid = ANY (of_uids)
-        AND (unchanged_since IS NULL OR p.modseq <= unchanged_since)
-        AND CASE mode
-            WHEN 'add' THEN (p.flags | bits) <> p.flags OR NOT folded(words) <@ folded(p.keywords)
-            WHEN 'remove' THEN (p.flags & bits) <> 0 OR folded(words) && folded(p.keywords)
-            ELSE p.flags <> bits OR NOT (folded(words) <@ folded(p.keywords)
-                AND folded(p.keywords) <@ folded(words))
-        END;
-    IF v_changed IS NOT NULL THEN
-        IF mode <> 'remove' AND cardinality(words) > 0 THEN
-            PERFORM note_keywords(in_mailbox, words);
-            words := ARRAY(
-                SELECT k FROM mailboxes b, unnest(b.keywords) AS k
-                WHERE b.id = in_mailbox AND lower(k) = ANY (folded(words)));
-        END IF;
-        v_modseq := next_modseq(v_inbox);
-        UPDATE placements p SET modseq = v_modseq,
-            flags = CASE mode WHEN 'add' THEN p.flags | bits WHEN 'remove' THEN p.flags & ~bits
-                ELSE bits END,
-            keywords = CASE mode
-                WHEN 'add' THEN p.keywords || ARRAY(
-                    SELECT w FROM unnest(words) AS w WHERE lower(w) <> ALL (folded(p.keywords)))
-                WHEN 'remove' THEN ARRAY(
-                    SELECT k FROM unnest(p.keywords) AS k WHERE lower(k) <> ALL (folded(words)))
-                ELSE words END
-        WHERE p.mailbox_id = in_mailbox AND p.uid = ANY (v_changed);
-        UPDATE mailboxes b SET modseq = v_modseq WHERE b.id = in_mailbox;
-    END IF;
-    RETURN QUERY
-    SELECT p.uid, p.flags, p.keywords, p.modseq,
-        unchanged_since IS NOT NULL AND p.modseq > unchanged_since
-            AND p.modseq IS DISTINCT FROM v_modseq
-    FROM placements p WHERE p.mailbox_id = in_mailbox AND p.uid = ANY (of_uids) ORDER BY p.uid;
-END
+-- One mailbox as packed columns: a hundred thousand rows cross in a few values.  Told is what came
+-- after `since`; nothing when that is null.
+CREATE TYPE mailbox_state AS (
+    uidvalidity bigint, uidnext bigint, modseq bigint, recent_from bigint, known_keywords text[],
+    uids bytea, flags bytea, modseqs bytea, sizes bytea, dates bytea, zones bytea, saved bytea,
+    keyword_uids bigint[], keyword_words jsonb, gone_uids bigint[], gone_modseqs bigint[]
+);
+
+CREATE FUNCTION load_mailbox(in_mailbox bigint, since bigint) RETURNS SETOF mailbox_state
+LANGUAGE sql STABLE AS $$
+    SELECT b.uidvalidity, b.uidnext, b.modseq, b.recent_from, b.keywords,
+        r.uids, r.flags, r.modseqs, r.sizes, r.dates, r.zones, r.saved,
+        r.keyword_uids, r.keyword_words, g.uids, g.modseqs
+    FROM mailboxes b
+    CROSS JOIN LATERAL (
+        SELECT string_agg(int4send(p.uid::integer), NULL ORDER BY p.uid) AS uids,
+            string_agg(int2send(p.flags), NULL ORDER BY p.uid) AS flags,
+            string_agg(int8send(p.modseq), NULL ORDER BY p.uid) AS modseqs,
+            string_agg(int4send(p.size), NULL ORDER BY p.uid) AS sizes,
+            string_agg(int8send(extract(epoch FROM p.internal_date)::bigint), NULL ORDER BY p.uid)
+                AS dates,
+            string_agg(int2send(p.zone), NULL ORDER BY p.uid) AS zones,
+            string_agg(int8send(extract(epoch FROM p.save_date)::bigint), NULL ORDER BY p.uid)
+                AS saved,
+            array_agg(p.uid ORDER BY p.uid) FILTER (WHERE p.keywords <> '{}') AS keyword_uids,
+            jsonb_agg(to_jsonb(p.keywords) ORDER BY p.uid) FILTER (WHERE p.keywords <> '{}')
+                AS keyword_words
+        FROM placements_since(b.id, since) p
+    ) r
+    CROSS JOIN LATERAL (
+        SELECT array_agg(e.uid ORDER BY e.modseq, e.uid) AS uids,
+            array_agg(e.modseq ORDER BY e.modseq, e.uid) AS modseqs
+        FROM expunged e WHERE since > 0 AND e.mailbox_id = b.id AND e.modseq > since
+    ) g
+    -- No mailbox has the id null, and to look for it costs nothing.
+    WHERE b.id = CASE WHEN since IS NOT NULL THEN in_mailbox END;
 $$;
+
+-- What a change answers, and the state of the mailbox since a modseq.
+CREATE TYPE mailbox_change AS (
+    answered bigint[], placed bigint[], placed_in bigint,
+    uidvalidity bigint, uidnext bigint, modseq bigint, recent_from bigint, known_keywords text[],
+    uids bytea, flags bytea, modseqs bytea, sizes bytea, dates bytea, zones bytea, saved bytea,
+    keyword_uids bigint[], keyword_words jsonb, gone_uids bigint[], gone_modseqs bigint[]
+);
 
 CREATE FUNCTION folded(words text[]) RETURNS text[]
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN ARRAY(SELECT lower(w) FROM unnest(words) AS w);
 
--- Removes placements (all \Deleted ones when no uids are given) and what only they kept.
-CREATE FUNCTION expunge(of_inbox text, in_mailbox bigint, of_uids bigint[], only_deleted boolean)
-RETURNS TABLE (uid bigint, modseq bigint)
+-- Answers the uids that `unchanged_since` held back.
+CREATE FUNCTION store_flags(
+    of_inbox text, in_mailbox bigint, of_uids bigint[], mode text, bits smallint, words text[],
+    unchanged_since bigint, since bigint DEFAULT NULL
+) RETURNS SETOF mailbox_change
 LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan
     SET enable_seqscan = off AS $$
 DECLARE
-    v_inbox text;
+    v_modseq bigint;
+    v_known text[];
+    v_folded text[];
+    v_refused bigint[];
+    v_keep smallint := CASE mode WHEN 'add' THEN -1 WHEN 'remove' THEN ~bits ELSE 0 END;
+    v_set smallint := CASE mode WHEN 'remove' THEN 0 ELSE bits END;
+    -- Reading keywords costs more than all else about a row; mostly none are concerned.
+    v_words boolean := mode = 'replace' OR words <> '{}';
+BEGIN
+    SELECT i.modseq + 1 INTO v_modseq FROM inboxes i WHERE i.id = of_inbox FOR UPDATE;
+    SELECT b.keywords INTO v_known FROM mailboxes b
+    WHERE b.id = in_mailbox AND b.inbox_id = of_inbox AND b.selectable;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'no_mailbox' USING ERRCODE = 'AP001';
+    END IF;
+    IF words <> '{}' THEN
+        -- Keywords compare without case and are spelled as first seen here.
+        v_folded := folded(words);
+        IF mode <> 'remove' THEN
+            v_known := v_known || ARRAY(
+                SELECT w FROM unnest(words) AS w WHERE lower(w) <> ALL (folded(v_known)));
+            words := ARRAY(SELECT k FROM unnest(v_known) AS k WHERE lower(k) = ANY (v_folded));
+        END IF;
+    ELSE
+        v_folded := '{}';
+    END IF;
+    IF unchanged_since IS NOT NULL THEN
+        v_refused := ARRAY(
+            SELECT p.uid FROM placements p
+            WHERE p.mailbox_id = in_mailbox AND p.uid = ANY (of_uids)
+                AND p.modseq > unchanged_since ORDER BY p.uid);
+    END IF;
+    WITH changed AS (
+        UPDATE placements p SET modseq = v_modseq, flags = p.flags & v_keep | v_set,
+            keywords = CASE
+                WHEN NOT v_words THEN p.keywords
+                WHEN mode = 'add' THEN p.keywords || ARRAY(
+                    SELECT w FROM unnest(words) AS w WHERE lower(w) <> ALL (folded(p.keywords)))
+                WHEN mode = 'remove' THEN ARRAY(
+                    SELECT k FROM unnest(p.keywords) AS k WHERE lower(k) <> ALL (v_folded))
+                ELSE words END
+        WHERE p.mailbox_id = in_mailbox AND p.uid = ANY (of_uids)
+            AND (unchanged_since IS NULL OR p.modseq <= unchanged_since)
+            AND (p.flags & v_keep | v_set <> p.flags
+                OR v_words AND CASE mode
+                    WHEN 'add' THEN NOT v_folded <@ folded(p.keywords)
+                    WHEN 'remove' THEN v_folded && folded(p.keywords)
+                    ELSE p.keywords <> words AND NOT (v_folded <@ folded(p.keywords)
+                        AND folded(p.keywords) <@ v_folded)
+                END)
+        RETURNING p.uid >> 7 AS block, p.organization_id
+    )
+    INSERT INTO changed_blocks AS present (mailbox_id, block, organization_id, modseq)
+    SELECT DISTINCT in_mailbox, c.block, c.organization_id, v_modseq FROM changed c
+    ON CONFLICT (mailbox_id, block) DO UPDATE SET modseq = excluded.modseq;
+    IF FOUND THEN
+        WITH counted AS (UPDATE inboxes i SET modseq = v_modseq WHERE i.id = of_inbox)
+        UPDATE mailboxes b SET modseq = v_modseq, keywords = v_known WHERE b.id = in_mailbox;
+    END IF;
+    RETURN QUERY SELECT v_refused, NULL::bigint[], NULL::bigint, s.*
+    FROM (SELECT) AS one LEFT JOIN load_mailbox(in_mailbox, since) s ON true;
+END
+$$;
+
+-- Removes placements (all \Deleted ones when no uids are given) and what only they kept; answers
+-- which.
+CREATE FUNCTION expunge(
+    of_inbox text, in_mailbox bigint, of_uids bigint[], only_deleted boolean,
+    since bigint DEFAULT NULL
+) RETURNS SETOF mailbox_change
+LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan
+    SET enable_seqscan = off AS $$
+DECLARE
     v_modseq bigint;
     v_uids bigint[];
     v_messages text[];
 BEGIN
-    SELECT b.inbox_id INTO v_inbox FROM mailboxes b
-    WHERE b.id = in_mailbox AND b.inbox_id = of_inbox;
-    IF v_inbox IS NULL THEN
+    SELECT i.modseq + 1 INTO v_modseq FROM inboxes i WHERE i.id = of_inbox FOR UPDATE;
+    PERFORM 1 FROM mailboxes b WHERE b.id = in_mailbox AND b.inbox_id = of_inbox;
+    IF NOT FOUND THEN
         RAISE EXCEPTION 'no_mailbox' USING ERRCODE = 'AP001';
     END IF;
-    PERFORM 1 FROM inboxes i WHERE i.id = v_inbox FOR UPDATE;
     WITH gone AS (
         DELETE FROM placements p
         WHERE p.mailbox_id = in_mailbox AND (of_uids IS NULL OR p.uid = ANY (of_uids))
             AND (NOT only_deleted OR (p.flags & 8) <> 0)
-        RETURNING p.uid, p.message_id
+        RETURNING p.uid, p.organization_id, p.inbox_id, p.message_id
+    ), kept AS (
+        INSERT INTO expunged (mailbox_id, uid, organization_id, inbox_id, message_id, modseq)
+        SELECT in_mailbox, g.uid, g.organization_id, g.inbox_id, g.message_id, v_modseq FROM gone g
     )
     SELECT array_agg(g.uid ORDER BY g.uid), array_agg(g.message_id::text ORDER BY g.uid)
     INTO v_uids, v_messages FROM gone g;
-    IF v_uids IS NULL THEN
-        RETURN;
+    IF v_uids IS NOT NULL THEN
+        WITH counted AS (UPDATE inboxes i SET modseq = v_modseq WHERE i.id = of_inbox)
+        UPDATE mailboxes b SET modseq = v_modseq WHERE b.id = in_mailbox;
+        PERFORM forget_messages(v_messages);
     END IF;
-    v_modseq := next_modseq(v_inbox);
-    UPDATE mailboxes b SET modseq = v_modseq WHERE b.id = in_mailbox;
-    INSERT INTO expunged (mailbox_id, uid, organization_id, inbox_id, message_id, modseq)
-    SELECT in_mailbox, g.uid, i.organization_id, v_inbox, g.message, v_modseq
-    FROM unnest(v_uids, v_messages) AS g (uid, message), inboxes i WHERE i.id = v_inbox;
-    PERFORM forget_messages(v_messages);
-    RETURN QUERY SELECT u, v_modseq FROM unnest(v_uids) AS u;
+    RETURN QUERY SELECT v_uids, NULL::bigint[], NULL::bigint, s.*
+    FROM (SELECT) AS one LEFT JOIN load_mailbox(in_mailbox, since) s ON true;
 END
 $$;
 
@@ -138,89 +222,76 @@ BEGIN
 END
 $$;
 
+-- Answers the uids, those they have in the other mailbox, and its UIDVALIDITY.
 CREATE FUNCTION copy_placements(
-    of_inbox text, in_mailbox bigint, of_uids bigint[], to_mailbox bigint, moving boolean
-) RETURNS TABLE (source bigint, destination bigint, uidvalidity bigint, modseq bigint)
+    of_inbox text, in_mailbox bigint, of_uids bigint[], to_mailbox bigint, moving boolean,
+    since bigint DEFAULT NULL
+) RETURNS SETOF mailbox_change
 LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan
     SET enable_seqscan = off AS $$
 DECLARE
-    v_inbox text;
     v_modseq bigint;
-    v_source bigint[];
     v_first bigint;
     v_validity bigint;
+    v_uids bigint[];
+    v_words text[];
 BEGIN
-    SELECT b.inbox_id INTO v_inbox FROM mailboxes b
+    SELECT i.modseq + 1 INTO v_modseq FROM inboxes i WHERE i.id = of_inbox FOR UPDATE;
+    SELECT d.uidnext, d.uidvalidity INTO v_first, v_validity
+    FROM mailboxes b LEFT JOIN mailboxes d
+        ON d.id = to_mailbox AND d.inbox_id = b.inbox_id AND d.selectable
     WHERE b.id = in_mailbox AND b.inbox_id = of_inbox;
-    IF v_inbox IS NULL THEN
-        RAISE EXCEPTION 'no_mailbox' USING ERRCODE = 'AP001';
-    END IF;
-    PERFORM 1 FROM inboxes i WHERE i.id = v_inbox FOR UPDATE;
-    PERFORM 1 FROM mailboxes b WHERE b.id = to_mailbox AND b.inbox_id = v_inbox AND b.selectable;
     IF NOT FOUND THEN
+        RAISE EXCEPTION 'no_mailbox' USING ERRCODE = 'AP001';
+    ELSIF v_first IS NULL THEN
         RAISE EXCEPTION 'no_destination' USING ERRCODE = 'AP001';
     END IF;
-    SELECT array_agg(p.uid ORDER BY p.uid) INTO v_source FROM placements p
-    WHERE p.mailbox_id = in_mailbox AND p.uid = ANY (of_uids);
-    IF v_source IS NULL THEN
-        RETURN;
-    END IF;
-    v_modseq := next_modseq(v_inbox);
-    UPDATE mailboxes b SET uidnext = b.uidnext + cardinality(v_source), modseq = v_modseq
-    WHERE b.id = to_mailbox
-    RETURNING b.uidnext - cardinality(v_source), b.uidvalidity INTO v_first, v_validity;
-    INSERT INTO placements (mailbox_id, uid, organization_id, inbox_id, message_id, flags,
-        keywords, modseq, size, internal_date, zone)
-    SELECT to_mailbox, v_first + s.nth - 1, p.organization_id, p.inbox_id, p.message_id, p.flags,
-        p.keywords, v_modseq, p.size, p.internal_date, p.zone
-    FROM unnest(v_source) WITH ORDINALITY AS s (uid, nth)
-    JOIN placements p ON p.mailbox_id = in_mailbox AND p.uid = s.uid;
-    PERFORM note_keywords(to_mailbox, ARRAY(
-        SELECT DISTINCT k FROM placements p, unnest(p.keywords) AS k
-        WHERE p.mailbox_id = in_mailbox AND p.uid = ANY (v_source)));
     IF moving THEN
-        INSERT INTO expunged (mailbox_id, uid, organization_id, inbox_id, message_id, modseq)
-        SELECT in_mailbox, p.uid, p.organization_id, p.inbox_id, p.message_id, v_modseq
-        FROM placements p WHERE p.mailbox_id = in_mailbox AND p.uid = ANY (v_source);
-        DELETE FROM placements p WHERE p.mailbox_id = in_mailbox AND p.uid = ANY (v_source);
-        UPDATE mailboxes b SET modseq = v_modseq WHERE b.id = in_mailbox;
+        WITH gone AS (
+            DELETE FROM placements p WHERE p.mailbox_id = in_mailbox AND p.uid = ANY (of_uids)
+            RETURNING p.*
+        ), kept AS (
+            INSERT INTO expunged (mailbox_id, uid, organization_id, inbox_id, message_id, modseq)
+            SELECT in_mailbox, g.uid, g.organization_id, g.inbox_id, g.message_id, v_modseq
+            FROM gone g
+        ), placed AS (
+            INSERT INTO placements (mailbox_id, uid, organization_id, inbox_id, message_id, flags,
+                keywords, modseq, size, internal_date, zone)
+            SELECT to_mailbox, v_first - 1 + row_number() OVER (ORDER BY g.uid), g.organization_id,
+                g.inbox_id, g.message_id, g.flags, g.keywords, v_modseq, g.size, g.internal_date,
+                g.zone
+            FROM gone g
+        )
+        SELECT array_agg(g.uid ORDER BY g.uid) INTO v_uids FROM gone g;
+    ELSE
+        WITH found AS MATERIALIZED (
+            SELECT p.* FROM placements p
+            WHERE p.mailbox_id = in_mailbox AND p.uid = ANY (of_uids)
+        ), placed AS (
+            INSERT INTO placements (mailbox_id, uid, organization_id, inbox_id, message_id, flags,
+                keywords, modseq, size, internal_date, zone)
+            SELECT to_mailbox, v_first - 1 + row_number() OVER (ORDER BY f.uid), f.organization_id,
+                f.inbox_id, f.message_id, f.flags, f.keywords, v_modseq, f.size, f.internal_date,
+                f.zone
+            FROM found f
+        )
+        SELECT array_agg(f.uid ORDER BY f.uid) INTO v_uids FROM found f;
     END IF;
-    RETURN QUERY SELECT s.uid, v_first + s.nth - 1, v_validity, v_modseq
-    FROM unnest(v_source) WITH ORDINALITY AS s (uid, nth);
+    IF v_uids IS NOT NULL THEN
+        WITH counted AS (UPDATE inboxes i SET modseq = v_modseq WHERE i.id = of_inbox)
+        UPDATE mailboxes b SET modseq = v_modseq,
+            uidnext = CASE b.id WHEN to_mailbox THEN v_first + cardinality(v_uids)
+                ELSE b.uidnext END
+        WHERE b.id = to_mailbox OR moving AND b.id = in_mailbox;
+        v_words := ARRAY(
+            SELECT DISTINCT k FROM placements p, unnest(p.keywords) AS k
+            WHERE p.mailbox_id = to_mailbox AND p.uid >= v_first AND p.keywords <> '{}');
+        IF v_words <> '{}' THEN
+            PERFORM note_keywords(to_mailbox, v_words);
+        END IF;
+    END IF;
+    RETURN QUERY SELECT v_uids,
+        ARRAY(SELECT generate_series(v_first, v_first - 1 + cardinality(v_uids))), v_validity, s.*
+    FROM (SELECT) AS one LEFT JOIN load_mailbox(in_mailbox, since) s ON true;
 END
-$$;
-
--- One mailbox as packed columns: a hundred thousand rows cross in a few values.
-CREATE FUNCTION load_mailbox(in_mailbox bigint, since bigint)
-RETURNS TABLE (
-    uidvalidity bigint, uidnext bigint, modseq bigint, recent_from bigint, known_keywords text[],
-    uids bytea, flags bytea, modseqs bytea, sizes bytea, dates bytea, zones bytea, saved bytea,
-    keyword_uids bigint[], keyword_words jsonb, gone_uids bigint[], gone_modseqs bigint[]
-)
-LANGUAGE sql STABLE AS $$
-    SELECT b.uidvalidity, b.uidnext, b.modseq, b.recent_from, b.keywords,
-        r.uids, r.flags, r.modseqs, r.sizes, r.dates, r.zones, r.saved,
-        r.keyword_uids, r.keyword_words, g.uids, g.modseqs
-    FROM mailboxes b
-    CROSS JOIN LATERAL (
-        SELECT string_agg(int4send(p.uid::integer), NULL ORDER BY p.uid) AS uids,
-            string_agg(int2send(p.flags), NULL ORDER BY p.uid) AS flags,
-            string_agg(int8send(p.modseq), NULL ORDER BY p.uid) AS modseqs,
-            string_agg(int4send(p.size), NULL ORDER BY p.uid) AS sizes,
-            string_agg(int8send(extract(epoch FROM p.internal_date)::bigint), NULL ORDER BY p.uid)
-                AS dates,
-            string_agg(int2send(p.zone), NULL ORDER BY p.uid) AS zones,
-            string_agg(int8send(extract(epoch FROM p.save_date)::bigint), NULL ORDER BY p.uid)
-                AS saved,
-            array_agg(p.uid ORDER BY p.uid) FILTER (WHERE p.keywords <> '{}') AS keyword_uids,
-            jsonb_agg(to_jsonb(p.keywords) ORDER BY p.uid) FILTER (WHERE p.keywords <> '{}')
-                AS keyword_words
-        FROM placements p WHERE p.mailbox_id = b.id AND p.modseq > since
-    ) r
-    CROSS JOIN LATERAL (
-        SELECT array_agg(e.uid ORDER BY e.modseq, e.uid) AS uids,
-            array_agg(e.modseq ORDER BY e.modseq, e.uid) AS modseqs
-        FROM expunged e WHERE since > 0 AND e.mailbox_id = b.id AND e.modseq > since
-    ) g
-    WHERE b.id = in_mailbox;
 $$;

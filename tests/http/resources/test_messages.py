@@ -112,7 +112,7 @@ async def test_what_lies_in_trash_and_elsewhere_is_shown(acme: Tenant) -> None:
     placed = await deliver(acme.store, inbox)
     store, where = acme.store, (await acme.store.directory.reach(acme.actor, None, inbox.id)).scope
     trash = await store.mailboxes.find(acme.actor, where, "Trash")
-    await store.mailboxes.copy(acme.actor, where, placed.mailbox, [placed.uid], trash.id)
+    await store.mailboxes.copy(acme.actor, where, placed.mailbox, [placed.uid], trash.name)
     shown = (await acme.call("GET", f"/inboxes/{inbox.id}/messages")).json["data"]
     assert [(each["id"], each["folder"]) for each in shown] == [(placed.message, "INBOX")]
 
