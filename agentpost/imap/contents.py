@@ -7,6 +7,7 @@ in batches of bounded octets, so that the answer is never wrong.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import trio
@@ -26,7 +27,7 @@ from agentpost.imap.wire.searchkeys import (
 )
 from agentpost.mime.matching import Content
 from agentpost.model.mailbox import Wanted
-from agentpost.model.search import Day, IdLeaf, Leaf, SentLeaf, TextField, TextLeaf
+from agentpost.model.search import Day, IdLeaf, Leaf, Matches, SentLeaf, TextField, TextLeaf
 
 if TYPE_CHECKING:
     from agentpost.imap.session import Session
@@ -72,34 +73,46 @@ async def find(
         state.actor, state.where, state.mailbox.id, list(leaves.values()), uids
     )
     found = {key: list(answer.found) for key, answer in zip(leaves, answers, strict=True)}
-    wanted = frozenset(uids)
-    unsure = {
-        key: wanted.intersection(answer.unsure)
-        for key, answer in zip(leaves, answers, strict=True)
-        if answer.unsure
-    }
-    if unsure:
-        looked_at = state.view.chosen_uids(sorted(frozenset().union(*unsure.values())))
-        octets = Wanted(octets=True)
-        for batch in batches(state.view.snapshot, looked_at, octets):
-            content = await content_of(session, state, state.view.snapshot, batch, octets)
-            tests = [(key, leaves[key], among) for key, among in unsure.items()]
-            for key, uid in await trio.to_thread.run_sync(
-                _tested, tests, content.uids, content.octets
-            ):
-                found[key].append(uid)
+    tests = _tests(leaves, answers, frozenset(uids))
+    first_uids = sorted({first for test in tests for first in test.among})
+    octets = Wanted(octets=True)
+    for batch in batches(state.view.snapshot, state.view.chosen_uids(first_uids), octets):
+        content = await content_of(session, state, state.view.snapshot, batch, octets)
+        for test, first in await trio.to_thread.run_sync(
+            _passed, tests, content.uids, content.octets
+        ):
+            found[test.key] += test.among[first]
     return found
 
 
-def _tested(
-    tests: Sequence[tuple[SearchKey, Leaf, frozenset[int]]],
-    uids: Sequence[int],
-    octets: Sequence[bytes],
-) -> list[tuple[SearchKey, int]]:
-    found: list[tuple[SearchKey, int]] = []
+@dataclass(frozen=True, slots=True)
+class _Test:
+    """What the octets of messages are asked; each message is known by the first of its uids."""
+
+    key: SearchKey
+    leaf: Leaf
+    among: Mapping[int, Sequence[int]]
+
+
+def _tests(
+    leaves: Mapping[SearchKey, Leaf], answers: Sequence[Matches], wanted: frozenset[int]
+) -> list[_Test]:
+    tests: list[_Test] = []
+    for (key, leaf), answer in zip(leaves.items(), answers, strict=True):
+        placed = [[uid for uid in uids if uid in wanted] for uids in answer.unsure]
+        among = {uids[0]: uids for uids in placed if uids}
+        if among:
+            tests.append(_Test(key, leaf, among))
+    return tests
+
+
+def _passed(
+    tests: Sequence[_Test], uids: Sequence[int], octets: Sequence[bytes]
+) -> list[tuple[_Test, int]]:
+    passed: list[tuple[_Test, int]] = []
     for uid, message in zip(uids, octets, strict=True):
         content = Content(message)
-        found += [
-            (key, uid) for key, leaf, among in tests if uid in among and content.matches(leaf)
+        passed += [
+            (test, uid) for test in tests if uid in test.among and content.matches(test.leaf)
         ]
-    return found
+    return passed

@@ -2,26 +2,28 @@
 
 A worker indexes at once what was committed through it (``note``); the standing job finds what
 others left behind.  Until then search looks into the octets, so its answers do not wait for this.
-Indexing gives way: after each batch it rests as long as the batch took, and many times as long
-while mail keeps arriving.
+When an inbox has many texts that search looks at one by one, a pack is made of them.
+Indexing gives way: after each batch it rests, and many times as long when something was committed
+while it was at it.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Generator, Sequence
+from typing import TypeVar
 
 import trio
 
 from agentpost.ids import InboxId, MessageId
 from agentpost.limits import IndexingLimits
-from agentpost.mime.grams import terms_of
 from agentpost.mime.matching import Texts, texts_of
+from agentpost.mime.packs import pack_of
 from agentpost.model.actor import system_actor
 from agentpost.model.job import Again, Job, Verdict
-from agentpost.store.search import body_salt, header_salt
 from agentpost.store.texts import Indexed, MessageTexts, Unindexed
 
+T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 
@@ -39,7 +41,7 @@ class IndexingWork:
         self._noted: set[InboxId] = set()
         self._something_noted = trio.Event()
         self._one_at_a_time = trio.Lock()
-        self._untidy = 0
+        self._disturbed = False
 
     @property
     def deadline_s(self) -> float:
@@ -48,6 +50,7 @@ class IndexingWork:
     def note(self, inbox: InboxId) -> None:
         """Something was committed in ``inbox``: there may be new messages."""
         self._noted.add(inbox)
+        self._disturbed = True
         self._something_noted.set()
 
     def beside(self) -> Sequence[Callable[[], Awaitable[None]]]:
@@ -79,33 +82,40 @@ class IndexingWork:
         after: tuple[InboxId, MessageId] | None = None
         while True:
             began = trio.current_time()
+            self._disturbed = False
             batch = await self._texts.unindexed(
                 self._actor, after, limits.batch_messages, limits.batch_octets, inboxes
             )
             if not batch:
-                await self._tidy()
                 return False
             await self._texts.write(
                 self._actor, [await self._indexed(message) for message in batch]
             )
-            self._untidy += len(batch)
+            await self._pack(sorted({message.inbox for message in batch}))
             after = (batch[-1].inbox, batch[-1].message)
             if trio.current_time() >= until:
                 return True
-            rest = limits.busy_rest if self._something_noted.is_set() else limits.rest
+            rest = limits.busy_rest if self._disturbed else limits.rest
             await trio.sleep((trio.current_time() - began) * rest)
 
-    async def _tidy(self) -> None:
-        """Tidy the indexes when that is worth its cost."""
-        if self._untidy >= self._limits.untidy_messages:
-            self._untidy = 0
-            await self._texts.tidy(self._actor)
+    async def _pack(self, inboxes: Sequence[InboxId]) -> None:
+        """Make packs of what has been looked at one by one, where that has become much."""
+        limits = self._limits
+        while True:
+            waiting = await self._texts.unpacked(
+                self._actor, inboxes, limits.pack_messages, limits.pack_octets
+            )
+            if waiting is None:
+                return
+            pack = await _giving_way(pack_of(waiting.texts))
+            if not await self._texts.pack(self._actor, waiting.messages, pack):
+                return  # another worker is at it
 
     async def _indexed(self, message: Unindexed) -> Indexed:
         octets = message.octets
         if octets is None:
             # Nothing can be found in what is lost.
-            return self._with_terms(message, _NOTHING)
+            return Indexed(message.message, _NOTHING)
         if len(octets) > self._limits.thread_octets:
             return await trio.to_thread.run_sync(self._read, message, octets)
         await trio.lowlevel.checkpoint()
@@ -117,16 +127,17 @@ class IndexingWork:
         except Exception:
             log.exception("the text of %s cannot be read", message.message)
             texts = _NOTHING
-        return self._with_terms(message, texts)
+        return Indexed(message.message, texts)
 
-    def _with_terms(self, message: Unindexed, texts: Texts) -> Indexed:
-        most = self._limits.max_grams
-        return Indexed(
-            message.message,
-            texts,
-            terms_of((texts.headers, texts.parts), header_salt(message.inbox), most),
-            terms_of((texts.body,), body_salt(message.inbox), most),
-        )
+
+async def _giving_way(work: Generator[None, None, T]) -> T:
+    """What ``work`` returns; whenever it stops, others have a chance."""
+    while True:
+        try:
+            next(work)
+        except StopIteration as end:
+            return end.value  # type: ignore[no-any-return]
+        await trio.lowlevel.checkpoint()
 
 
 _NOTHING = Texts("\n", "", "", ("", "", "", "", ""), None, False)

@@ -66,9 +66,10 @@ Leaf = TextLeaf | SentLeaf | IdLeaf
 class Matches:
     """The answer to one leaf, uids in ascending order.
 
-    ``unsure`` are those whose text is not indexed, or not as a whole, and where nothing was
-    found so far: only their octets can tell (``agentpost.mime.matching.Content``).
+    ``unsure`` are messages whose text is not indexed, or not as a whole, and where nothing was
+    found so far: only their octets can tell (``agentpost.mime.matching.Content``).  Each is told by
+    all its uids in the mailbox.
     """
 
     found: Sequence[int]
-    unsure: Sequence[int] = ()
+    unsure: Sequence[Sequence[int]] = ()

@@ -3,10 +3,10 @@
 An answer is complete: what the index does not know as a whole is told apart as ``unsure``, for the
 caller to look at the octets (``agentpost.mime.matching``).
 
-How it is fast: hashed trigrams, salted with the inbox, propose candidates, which are then looked
-at in their text; one that has what is asked for as a whole word needs no look.  Migration 0006
-says why hashes and texts are apart.  From, To, Cc, Bcc, Subject and the sent day stand in short
-rows of their own, ten thousand of which are read through in milliseconds.
+How it is fast: packs (``agentpost.mime.packs``, migration 0006) propose candidates, which are
+then looked at in their text; one that has what is asked for as a whole word needs no look.  From,
+To, Cc, Bcc, Subject and the sent day stand in short rows of their own, ten thousand of which are
+read through in milliseconds.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from array import array
 from collections.abc import Sequence
 
 from agentpost.ids import MailboxId
-from agentpost.mime.grams import many, terms_of, word_of
 from agentpost.mime.matching import fold, header_prefix
+from agentpost.mime.packs import grams_of, word_of
 from agentpost.model.actor import Actor, Scope
 from agentpost.model.search import Day, IdLeaf, Leaf, Matches, SentLeaf, TextField, TextLeaf
 from agentpost.store.pool import Connection, Row
 from agentpost.store.store import Door
 
-_MOST_GRAMS = 64
-"""Trigrams of the words asked for that candidates are chosen by; more hardly narrow further."""
+_MOST_GRAMS = 16
+"""Trigrams of what is asked for that candidates are chosen by; more hardly narrow further."""
 _FEW = 256
 """Placements asked about that are looked at one by one rather than through the index."""
 
@@ -73,7 +73,7 @@ async def _found(
     connection: Connection, where: Scope, mailbox: MailboxId, leaf: Leaf, few: list[int] | None
 ) -> bytes | None:
     """The uids of the leaf's messages, packed."""
-    sql, arguments = statement(leaf, str(where.inbox), few is not None)
+    sql, arguments = statement(leaf, few is not None)
     if few is not None:
         arguments = [*arguments, few]
     found: bytes | None = await connection.value(sql, where.inbox, mailbox, *arguments)
@@ -86,109 +86,75 @@ def _matches(leaf: Leaf, packed: bytes | None, unsure: Sequence[Row]) -> Matches
         found.frombytes(packed)
         if sys.byteorder == "little":
             found.byteswap()
+        found = array("I", sorted(found))
     if isinstance(leaf, IdLeaf) or not unsure:
         return Matches(found)
     sure = set(found)
-    return Matches(found, tuple(row["uid"] for row in unsure if row["uid"] not in sure))
+    return Matches(
+        found, tuple([tuple(row["uids"]) for row in unsure if sure.isdisjoint(row["uids"])])
+    )
 
 
-def statement(leaf: Leaf, inbox: str, few: bool) -> tuple[str, list[object]]:
+def statement(leaf: Leaf, few: bool) -> tuple[str, list[object]]:
     """The statement that finds ``leaf``, and its arguments after inbox and mailbox ($1, $2).
 
     With ``few`` a last argument follows: the uids to look at.
     """
     if isinstance(leaf, IdLeaf):
-        table, condition = "messages", "t.thread_id = $3" if leaf.thread else "t.id = $3"
-        return _scan(table, condition, few, 4, key="id"), [leaf.value]
+        condition = "t.thread_id = $3" if leaf.thread else "t.id = $3"
+        return _scan("messages", condition, few, 4, key="id"), [leaf.value]
     if isinstance(leaf, SentLeaf):
-        condition = f"t.sent_day {_COMPARED[leaf.when]} $3"
-        return _scan("message_fields", condition, few, 4), [leaf.day]
+        return _scan("message_fields", f"t.sent_day {_COMPARED[leaf.when]} $3", few, 4), [leaf.day]
     needle = fold(leaf.text)
     octets = needle.encode("utf-8", "replace")
     column = _COLUMNS.get(leaf.field)
     if column is not None:
-        if few:
-            return _scan("message_fields", f"position($3 IN t.{column}) > 0", few, 4), [octets]
-        salt = header_salt(inbox)
-        return (
-            "SELECT search_field($1, $2, $3, $4, $5, $6)",
-            [leaf.field.value, octets, _grams((needle,), salt), [many(salt)]],
-        )
+        return _scan("message_fields", f"position($3 IN t.{column}) > 0", few, 4), [octets]
     if leaf.field is TextField.HEADER:
-        return _header(leaf, needle, octets, inbox, few)
-    return _text(leaf.field is TextField.TEXT, needle, octets, inbox, few)
+        return _header(leaf, needle, octets, few)
+    return _text(leaf.field is TextField.TEXT, needle, octets, few)
 
 
-def _text(
-    with_header: bool, needle: str, octets: bytes, inbox: str, few: bool
-) -> tuple[str, list[object]]:
-    body, body_many = _grams((needle,), body_salt(inbox)), [many(body_salt(inbox))]
-    if few or not body:
+def _text(with_headers: bool, needle: str, octets: bytes, few: bool) -> tuple[str, list[object]]:
+    if few:
         condition = "position($3 IN t.body) > 0"
-        if with_header:
+        if with_headers:
             condition += " OR position($3 IN t.headers) > 0 OR position($3 IN t.parts) > 0"
         return _scan("message_texts", f"({condition})", few, 4), [octets]
-    body_word = _word(needle, body_salt(inbox))
-    if not with_header:
-        return (
-            "SELECT search_body($1, $2, $3, $4, $5, $6)",
-            [octets, body, body_many, body_word],
-        )
-    salt = header_salt(inbox)
-    header, header_word = _grams((needle,), salt), _word(needle, salt)
     return (
-        "SELECT search_text($1, $2, $3, $4, $5, $6, $7, $8, $9)",
-        [octets, header, body, [many(salt)], body_many, header_word, body_word],
+        "SELECT search_text($1, $2, $3, $4, $5, $6)",
+        [octets, grams_of((needle,), _MOST_GRAMS), word_of(needle), with_headers],
     )
 
 
-def _header(
-    leaf: TextLeaf, needle: str, octets: bytes, inbox: str, few: bool
-) -> tuple[str, list[object]]:
+def _header(leaf: TextLeaf, needle: str, octets: bytes, few: bool) -> tuple[str, list[object]]:
     prefix = header_prefix(leaf.name)
     line = f"{_literal(prefix)}[^\n]*{_literal(needle)}" if needle else None
     arguments: list[object] = [prefix.encode("utf-8", "replace"), octets, line]
-    grams = _grams((prefix, needle), header_salt(inbox))
-    if few or not grams:
+    if few:
         condition = (
             "CASE WHEN position($3 IN t.headers) > 0 AND position($4 IN t.headers) > 0"
             " THEN $5::text IS NULL OR convert_from(t.headers, 'UTF8') COLLATE \"C\" ~ $5"
             " ELSE false END"
         )
         return _scan("message_texts", condition, few, 6), arguments
-    return (
-        "SELECT search_header($1, $2, $3, $4, $5, $6, $7)",
-        [*arguments, grams, [many(header_salt(inbox))]],
-    )
+    grams = grams_of((prefix, needle), _MOST_GRAMS)
+    return "SELECT search_header($1, $2, $3, $4, $5, $6)", [*arguments, grams]
 
 
 def _scan(table: str, condition: str, few: bool, after: int, key: str = "message_id") -> str:
-    """Reading through the rows of the mailbox, or through ``few`` of them."""
-    chosen = f" AND p.uid = ANY (${after}::bigint[])" if few else ""
+    """Reading through the rows of the inbox, or through ``few`` of the mailbox."""
+    if few:
+        return (
+            "SELECT string_agg(int4send(p.uid::integer), NULL)"
+            f" FROM placements p JOIN {table} t ON t.{key} = p.message_id AND t.inbox_id = $1"
+            f" WHERE p.mailbox_id = $2 AND p.inbox_id = $1 AND {condition}"
+            f" AND p.uid = ANY (${after}::bigint[])"
+        )
     return (
-        "SELECT string_agg(int4send(p.uid::integer), NULL ORDER BY p.uid)"
-        f" FROM placements p JOIN {table} t ON t.{key} = p.message_id AND t.inbox_id = $1"
-        f" WHERE p.mailbox_id = $2 AND p.inbox_id = $1 AND {condition}{chosen}"
+        f"SELECT place($1, $2, ARRAY(SELECT t.{key}::text FROM {table} t"
+        f" WHERE t.inbox_id = $1 AND {condition}))"
     )
-
-
-def header_salt(inbox: str) -> str:
-    """What keeps the header's trigrams of one inbox apart from all others."""
-    return f"{inbox} header"
-
-
-def body_salt(inbox: str) -> str:
-    """The same for bodies."""
-    return f"{inbox} body"
-
-
-def _grams(folded: tuple[str, ...], salt: str) -> list[int]:
-    return list(terms_of(folded, salt, 1 << 31).grams[:_MOST_GRAMS])
-
-
-def _word(folded: str, salt: str) -> list[int] | None:
-    word = word_of(folded, salt)
-    return None if word is None else [word]
 
 
 def _literal(text: str) -> str:
@@ -199,10 +165,11 @@ def _literal(text: str) -> str:
 
 
 _UNSURE = """
-SELECT p.uid FROM messages m JOIN placements p ON p.message_id = m.id
-WHERE m.inbox_id = $1 AND NOT m.indexed AND p.mailbox_id = $2
-UNION ALL
-SELECT p.uid FROM message_texts t JOIN placements p ON p.message_id = t.message_id
-WHERE t.inbox_id = $1 AND NOT t.whole AND p.mailbox_id = $2
-ORDER BY 1
+SELECT array_agg(p.uid ORDER BY p.uid) AS uids
+FROM (
+    SELECT m.id FROM messages m WHERE m.inbox_id = $1 AND NOT m.indexed
+    UNION ALL
+    SELECT t.message_id FROM message_texts t WHERE t.inbox_id = $1 AND NOT t.whole
+) u JOIN placements p ON p.message_id = u.id AND p.mailbox_id = $2
+GROUP BY u.id
 """

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from agentpost.ids import InboxId, MessageId
-from agentpost.mime.grams import Terms
 from agentpost.mime.matching import Texts
+from agentpost.mime.packs import Pack, PackText
 from agentpost.model.actor import Actor, Scope
 from agentpost.store.blobs import DiskBlobs
 from agentpost.store.pool import Connection, Row
@@ -26,16 +26,22 @@ class Unindexed:
 
 @dataclass(frozen=True, slots=True)
 class Indexed:
-    """A message's texts and their terms: those of header and parts, those of the body."""
+    """A message's texts."""
 
     message: MessageId
     texts: Texts
-    header: Terms
-    body: Terms
+
+
+@dataclass(frozen=True, slots=True)
+class Unpacked:
+    """Messages of one inbox that are in no pack, and their texts, alike in order."""
+
+    messages: tuple[MessageId, ...]
+    texts: tuple[PackText, ...]
 
 
 class MessageTexts:
-    """Reads messages that are not indexed, and writes their texts."""
+    """Reads messages that are not indexed, writes their texts, and makes packs of these."""
 
     def __init__(self, door: Door, blobs: DiskBlobs) -> None:
         self._door = door
@@ -78,17 +84,47 @@ class MessageTexts:
 
         return await self._door.write(actor, None, None, write, single=True)
 
-    async def tidy(self, actor: Actor) -> None:
-        """Sort what was written lately into the indexes, so that searches need not read through it.
+    async def unpacked(
+        self, actor: Actor, inboxes: Sequence[InboxId], messages: int, octets: int
+    ) -> Unpacked | None:
+        """The oldest texts that are in no pack, of an inbox that has enough of them for one.
 
-        Writing leaves new terms in short unsorted lists, because sorting many at once costs an
-        eighth of sorting each.
+        Enough are ``messages``, or ``octets`` of text; a pack is no larger either, but for its
+        last message.  None when none of ``inboxes`` has enough.
         """
+        arguments = (list(inboxes), messages, octets)
 
-        async def write(connection: Connection, _: Scope) -> None:
-            await connection.value(_TIDY)
+        async def read(connection: Connection, _: Scope) -> list[Row]:
+            return await connection.rows(_UNPACKED, *arguments)
 
-        await self._door.write(actor, None, None, write, single=True)
+        found = await self._door.read(actor, None, None, read)
+        if not found:
+            return None
+        return Unpacked(
+            tuple([MessageId(row["message_id"]) for row in found]),
+            tuple([_pack_text(row) for row in found]),
+        )
+
+    async def pack(self, actor: Actor, messages: Sequence[MessageId], pack: Pack) -> int:
+        """Keep the pack of ``messages``; tells how many of them are in it.
+
+        Those that are gone, or in another pack, are not.
+        """
+        arguments = (
+            list(messages),
+            pack.width,
+            pack.buckets,
+            pack.slices,
+            list(pack.words),
+            pack.in_header,
+            pack.in_body,
+        )
+
+        async def write(connection: Connection, _: Scope) -> int:
+            count: int = await connection.value(_PACK, *arguments)
+            return count
+
+        return await self._door.write(actor, None, None, write, single=True)
 
     async def _with_octets(self, row: Row) -> Unindexed:
         octets: bytes | None = row["octets"]
@@ -112,13 +148,28 @@ SELECT w.id, w.inbox_id, b.octets, b.location FROM bounded w JOIN blobs b ON b.i
 WHERE w.before < $4 ORDER BY w.inbox_id, w.id
 """
 
-_PARAMETERS = 15
+_PARAMETERS = 11
 _WRITE = "SELECT index_messages({})".format(", ".join(f"${n + 1}" for n in range(_PARAMETERS)))
-_TIDY = (
-    "SELECT sum(gin_clean_pending_list(i::regclass)) FROM unnest(ARRAY["
-    "'message_grams_header', 'message_grams_body', 'message_words_header',"
-    " 'message_words_body']) AS i"
+
+_UNPACKED = """
+WITH enough AS (
+    SELECT f.inbox_id FROM message_fields f WHERE f.inbox_id = ANY ($1) AND f.pack IS NULL
+    GROUP BY f.inbox_id HAVING count(*) >= $2 OR sum(f.text_octets) >= $3 LIMIT 1
+), oldest AS (
+    SELECT f.message_id,
+        sum(f.text_octets) OVER (ORDER BY f.message_id) - f.text_octets AS before
+    FROM enough e JOIN message_fields f ON f.inbox_id = e.inbox_id AND f.pack IS NULL
+    ORDER BY f.message_id LIMIT $2
 )
+SELECT t.message_id, t.headers, t.parts, t.body
+FROM oldest o JOIN message_texts t ON t.message_id = o.message_id
+WHERE o.before < $3 ORDER BY t.message_id
+"""
+_PACK = "SELECT pack_messages($1, $2, $3, $4, $5, $6, $7)"
+
+
+def _pack_text(row: Row) -> PackText:
+    return PackText((row["headers"].decode(), row["parts"].decode()), row["body"].decode())
 
 
 def _columns(indexed: Sequence[Indexed]) -> list[list[Any]]:
@@ -134,16 +185,7 @@ def _columns(indexed: Sequence[Indexed]) -> list[list[Any]]:
             texts.body.encode(),
             texts.sent_day,
             *(text.encode() for text in texts.fields),
-            _literal(one.header.grams),
-            _literal(one.body.grams),
-            _literal(one.header.words),
-            _literal(one.body.words),
         )
         for column, value in zip(columns, row, strict=True):
             column.append(value)
     return columns
-
-
-def _literal(numbers: Sequence[int]) -> str:
-    """An array as PostgreSQL reads it: text is written faster here than the driver's form."""
-    return "{" + ",".join(map(str, numbers)) + "}"

@@ -8,13 +8,13 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from agentpost import clock
-from agentpost.mime.grams import terms_of
 from agentpost.mime.matching import texts_of
+from agentpost.mime.packs import pack_of
 from agentpost.model.actor import system_actor
 from agentpost.model.mailbox import Flag, FlagChange, InternalDate
-from agentpost.store.search import body_salt, header_salt
 from agentpost.store.texts import Indexed, MessageTexts
 from tests.imap.harness import Client, Place
+from tests.mime.test_packs import finished
 
 
 def message(*fields: bytes, body: bytes = b"text\r\n") -> bytes:
@@ -264,14 +264,27 @@ async def test_an_empty_mailbox_answers(place: Place) -> None:
         assert await found(client, keys) == []
 
 
-async def test_the_index_answers_as_the_octets_do(place: Place, client: Client) -> None:
+@pytest.mark.parametrize("packed", [False, True])
+async def test_the_index_answers_as_the_octets_do(
+    place: Place, client: Client, packed: bool
+) -> None:
     texts = MessageTexts(place.store.door, place.store.blobs)
     for message in await texts.unindexed(system_actor(), None, 100, 1 << 20):
         assert message.octets is not None
-        read = texts_of(message.octets)
-        header = terms_of((read.headers, read.parts), header_salt(message.inbox), 10_000)
-        body = terms_of((read.body,), body_salt(message.inbox), 10_000)
-        await texts.write(system_actor(), [Indexed(message.message, read, header, body)])
+        await texts.write(system_actor(), [Indexed(message.message, texts_of(message.octets))])
     assert not await texts.unindexed(system_actor(), None, 100, 1 << 20)
+    if packed:
+        assert place.where.inbox is not None
+        loose = await texts.unpacked(system_actor(), [place.where.inbox], 3, 1 << 20)
+        assert loose is not None
+        assert await texts.pack(system_actor(), loose.messages, finished(pack_of(loose.texts))) == 3
     for keys, expected in KEYS:
         assert await found(client, keys) == expected, keys
+
+
+async def test_a_message_in_two_places_is_found_in_both(place: Place, client: Client) -> None:
+    await client.ok("COPY 1 INBOX")
+    await client.ok("NOOP")
+    assert await found(client, "TEXT fox") == [1, 4]
+    assert await found(client, "2:4 FROM alice") == [4]
+    assert await found(client, "NOT TEXT fox") == [2, 3]
