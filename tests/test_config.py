@@ -38,6 +38,21 @@ def test_a_later_source_wins_and_is_named(tmp_path: Path) -> None:
     assert origins["relay"] is Origin.DEFAULT
 
 
+def test_networks_are_written_in_one_line_or_as_a_list(tmp_path: Path) -> None:
+    wanted = ("10.0.0.0/8", "::1/128", "192.0.2.7/32")
+    text = "10.0.0.0/8, ::1,192.0.2.7"
+    assert load(tmp_path, AGENTPOST_TRUSTED_PROXIES=text).trusted_proxies == wanted
+    in_file = 'trusted_proxies = ["10.0.0.0/8", "::1", "192.0.2.7"]'
+    settings = load(tmp_path, in_file)
+    assert settings.trusted_proxies == wanted
+    setting = config.SETTINGS["trusted_proxies"]
+    again = load(tmp_path, AGENTPOST_TRUSTED_PROXIES=setting.text(wanted))
+    assert again.trusted_proxies == wanted
+    assert load(tmp_path, AGENTPOST_TRUSTED_PROXIES=setting.text(())).trusted_proxies == ()
+    with pytest.raises(ConfigError, match="must be addresses or networks"):
+        load(tmp_path, "trusted_proxies = [1]")
+
+
 def test_the_file_is_found_by_variable_and_in_the_data_directory(tmp_path: Path) -> None:
     assert load(tmp_path, 'domain = "here.example"').domain == "here.example"
     named = tmp_path / "named.toml"
@@ -67,6 +82,9 @@ def test_the_file_is_found_by_variable_and_in_the_data_directory(tmp_path: Path)
         ({"AGENTPOST_DOMAIN": "-bad-.example"}, "must be a host name"),
         ({"AGENTPOST_DRAIN_DEADLINE_S": "inf"}, "number of seconds"),
         ({"AGENTPOST_TIERS_FREE_MAILS_PER_DAY": "many"}, "or 'unlimited'"),
+        ({"AGENTPOST_TRUSTED_PROXIES": "proxy.example"}, "must be addresses or networks"),
+        ({"AGENTPOST_TRUSTED_PROXIES": "10.0.0.1/8"}, "has host bits set"),
+        ({"AGENTPOST_TRUSTED_PROXIES": "::1,"}, "must be addresses or networks"),
         ({"AGENTPOST_DATABASE_URL": "mysql://x"}, "must be a URL beginning with postgresql://"),
     ],
 )

@@ -26,6 +26,7 @@ from agentpost.config.values import (
     integer,
     key_32_octets,
     limit,
+    networks,
     one_of,
     path,
     seconds,
@@ -183,6 +184,12 @@ class Config:
         "Base URL of the HTTP interface as clients see it.",
         shown="http:// and http_bind",
     )
+    trusted_proxies: tuple[str, ...] = _setting(
+        networks,
+        "Reverse proxies before http_bind whose X-Forwarded-For is believed: addresses or networks.",
+        (),
+        shown="none",
+    )
     relay: str = _setting(
         one_of("simulator", "smtp"),
         "Where mail to other servers goes: simulator keeps it here, smtp hands it to a smart host.",
@@ -335,6 +342,8 @@ class Setting:
 def _plain(value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, tuple):
+        return ",".join(value) or "none"
     return str(value)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from ipaddress import ip_network
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -126,6 +127,22 @@ def address(raw: Raw) -> Address:
     if match is None or int(match[3]) > 65535:
         raise ValueError("must be host:port or [ipv6]:port with a port from 0 to 65535")
     return Address(match[1] or match[2], int(match[3]))
+
+
+def networks(raw: Raw) -> tuple[str, ...]:
+    value = raw.value
+    if value == "none":
+        return ()
+    written = value.split(",") if isinstance(value, str) else value
+    if not isinstance(written, list) or not all(isinstance(one, str) for one in written):
+        raise ValueError("must be addresses or networks such as 10.0.0.0/8, separated by commas")
+    found = []
+    for one in written:
+        try:
+            found.append(str(ip_network(one.strip())))
+        except ValueError as error:
+            raise ValueError(f"must be addresses or networks, or 'none': {error}") from None
+    return tuple(found)
 
 
 def url(*schemes: str) -> Parser:

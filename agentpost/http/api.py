@@ -35,6 +35,7 @@ from agentpost.http.conditional import etag
 from agentpost.http.connection import wants_websocket
 from agentpost.http.decode import BodyDecoder, QueryDecoder
 from agentpost.http.endpoint import Endpoint, Idempotency, Request, Response
+from agentpost.http.proxies import Proxies
 from agentpost.http.ratelimit import Allowance, Governor
 from agentpost.http.router import Router
 from agentpost.http.services import Services
@@ -85,7 +86,9 @@ class Api:
         services: Services,
         governor: Governor,
         limits: HttpLimits,
+        proxies: Proxies | None = None,
     ) -> None:
+        self.proxies = proxies or Proxies()
         self.router = Router(endpoints)
         self.services = services
         self.governor = governor
@@ -132,7 +135,7 @@ class Api:
 
     async def admit(self, head: Head, peer: Peer) -> Admitted | Answer:
         """Everything that is decided before the body: route, key, rate, scope, header fields."""
-        exchange = _Exchange(self, head, peer)
+        exchange = _Exchange(self, head, self.proxies.client(head, peer))
         try:
             return await exchange.admit()
         except Problem as problem:
@@ -260,6 +263,7 @@ class _Exchange:
                     "method": self.head.method,
                     "path": self.head.path,
                     "status": answer.status,
+                    "client": self.peer.address,
                     "elapsed_ms": round(elapsed_s * 1000, 2),
                 },
             )

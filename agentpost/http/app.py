@@ -11,6 +11,7 @@ from quart_trio import QuartTrio
 from agentpost.http.api import Api
 from agentpost.http.endpoint import Endpoint, Routes
 from agentpost.http.feed import Credential, EventSource
+from agentpost.http.proxies import Proxies
 from agentpost.http.ratelimit import Governor
 from agentpost.http.resources import meta
 from agentpost.http.resources.socket import SOCKET_PATHS
@@ -23,14 +24,18 @@ _BEARER: Final = "bearer."
 
 
 def make_api(
-    resources: Sequence[Routes], services: Services, governor: Governor, limits: HttpLimits
+    resources: Sequence[Routes],
+    services: Services,
+    governor: Governor,
+    limits: HttpLimits,
+    proxies: Proxies | None = None,
 ) -> Api:
     """The REST API of the given resources, with the pages that describe it."""
     endpoints: list[Endpoint] = list(meta.routes.endpoints)
     for routes in resources:
         endpoints += routes.endpoints
     endpoints += meta.documentation(endpoints, services.version).endpoints
-    api = Api(endpoints, services, governor, limits)
+    api = Api(endpoints, services, governor, limits, proxies)
     api.give_away_sockets(*SOCKET_PATHS)
     return api
 

@@ -41,6 +41,7 @@ from hypercorn.typing import AppWrapper, ConnectionState
 from wsproto.events import CloseConnection, Ping
 from wsproto.utilities import LocalProtocolError
 
+from agentpost.http.proxies import Proxies
 from agentpost.http.wire import Head
 from agentpost.limits import HttpLimits
 from agentpost.net import Stream
@@ -57,7 +58,13 @@ not offered, and the front has already answered ``Expect``."""
 class AsgiGate:
     """The ASGI application and what its connections share; made once for a worker."""
 
-    def __init__(self, app: Callable[..., Awaitable[None]], limits: HttpLimits) -> None:
+    def __init__(
+        self,
+        app: Callable[..., Awaitable[None]],
+        limits: HttpLimits,
+        proxies: Proxies | None = None,
+    ) -> None:
+        self.proxies = proxies or Proxies()
         self.app: AppWrapper = ASGIWrapper(cast(Any, app))
         self.limits = limits
         self.config = _config(limits)
@@ -212,6 +219,7 @@ class HandedOver(TCPServer):
         self.heard_at = trio.current_time()
         self._head = head
         self._connection = stream
+        self._client = gate.proxies.client(head, stream.peer)
         self._scope = trio.CancelScope()
         self._over = trio.Event()
         self._rest: bytes | None = None
@@ -247,7 +255,7 @@ class HandedOver(TCPServer):
                 tasks,
                 ConnectionState({}),
                 self._connection.tls is not None,
-                (self._connection.peer.address, self._connection.peer.port),
+                (self._client.address, self._client.port),
                 None,
                 self.protocol_send,
             )

@@ -14,6 +14,7 @@ from agentpost.http.connection import AsgiGate
 from agentpost.http.desk import Desk, Terms
 from agentpost.http.pages import PageMemory
 from agentpost.http.paging import Cursors
+from agentpost.http.proxies import Proxies
 from agentpost.http.ratelimit import Governor
 from agentpost.http.resources import RESOURCES
 from agentpost.http.server import HttpServer
@@ -60,10 +61,11 @@ async def make_server(
             settings.http_url, settings.client_imap, settings.client_smtp, settings.tiers, message
         ),
     )
-    api = make_api(RESOURCES, desk, governor, limits)
+    proxies = Proxies(settings.trusted_proxies)
+    api = make_api(RESOURCES, desk, governor, limits, proxies)
     source = StoredEvents(store, bus)
     asgi = make_asgi(desk, source, MailWaiter(store, bus), limits)
-    return HttpServer(api, AsgiGate(asgi, limits), limits, stopping)
+    return HttpServer(api, AsgiGate(asgi, limits, proxies), limits, stopping)
 
 
 async def _ready(store: Store) -> dict[str, bool]:

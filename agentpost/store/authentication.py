@@ -21,9 +21,9 @@ from agentpost.ids import EnvironmentId, InboxId, OrganizationId, is_id
 from agentpost.limits import IdentityLimits
 from agentpost.model.actor import Actor, Scope, system_actor, widen
 from agentpost.model.inbox import LocalAddress
+from agentpost.net.networks import Network, covers, networks
 from agentpost.store.directory import LOCAL_COLUMNS, local_address
 from agentpost.store.fresh import Fresh
-from agentpost.store.networks import Network, covers, networks
 from agentpost.store.pool import Connection, Row
 from agentpost.store.store import Door
 

@@ -22,9 +22,9 @@ from agentpost.limits import IdentityLimits
 from agentpost.model.actor import SCOPES, Actor, Scope
 from agentpost.model.organization import ApiKey, Kind, NewApiKey
 from agentpost.model.page import Page, PageRequest
+from agentpost.net.networks import network
 from agentpost.store import audit, checks
 from agentpost.store.narrowing import Narrowing, page_of
-from agentpost.store.networks import network
 from agentpost.store.pool import Connection, Row
 from agentpost.store.reach import check_scopes, power_of, sees
 from agentpost.store.store import Door

@@ -14,6 +14,7 @@ from agentpost.errors import AuthenticationFailed
 from agentpost.http.api import Api
 from agentpost.http.connection import AsgiGate
 from agentpost.http.endpoint import Endpoint
+from agentpost.http.proxies import Proxies
 from agentpost.http.ratelimit import Governor
 from agentpost.http.server import HttpServer, Listener
 from agentpost.http.services import Services
@@ -102,6 +103,7 @@ async def running(
     foreign: Iterable[str] = (),
     limits: HttpLimits = QUICK,
     governor: Governor | None = None,
+    proxies: Proxies | None = None,
 ) -> AsyncIterator[Running]:
     stopping = trio.Event()
     keys = Keys()
@@ -110,9 +112,9 @@ async def running(
         return {"database": True}
 
     services = Services(keys, stopping, ready, "0.0.0")
-    api = Api(endpoints, services, governor or Governor(), limits)
+    api = Api(endpoints, services, governor or Governor(), limits, proxies)
     api.give_away(*foreign)
-    gate = None if asgi is None else AsgiGate(asgi, limits)
+    gate = None if asgi is None else AsgiGate(asgi, limits, proxies)
     server = HttpServer(api, gate, limits, stopping)
     sock = listening()
     port = sock.getsockname()[1]

@@ -18,10 +18,10 @@ from agentpost.limits import IdentityLimits
 from agentpost.model.actor import SCOPES, Actor, system_actor, widen
 from agentpost.model.inbox import Inbox
 from agentpost.model.organization import ApiKey, NewApiKey
+from agentpost.net.networks import covers, network, networks
 from agentpost.store.authentication import Authentication, Protocol
 from agentpost.store.inboxes import InboxChange, InboxRequest
 from agentpost.store.keys import KeyChange, KeyRequest
-from agentpost.store.networks import covers, network, networks
 from agentpost.store.pool import Connection
 from tests.store.conftest import Parts, Tenant, make_inbox
 
