@@ -77,8 +77,8 @@ def for_agents(endpoints: Iterable[Endpoint]) -> str:
         sections.append(f"## {tag}\n\n{lines}\n")
     return (
         "# AgentPost\n\n"
-        "> E-mail for AI agents: inboxes that send and receive, over REST, WebSocket, MCP, IMAP "
-        "and SMTP.\n\n"
+        "> E-mail for AI agents: inboxes that send and receive, over REST, WebSocket, IMAP and "
+        "SMTP.\n\n"
         f"Base path: `{API_ROOT}`. Send `Authorization: Bearer ap_sk_...`. Bodies are JSON; an "
         "unknown field is refused with its path. Every error carries `code` to branch on and "
         "`fix` to act on; see [errors](/docs/errors.md). Lists take `limit` and `cursor`. Repeat "

@@ -165,8 +165,10 @@ def _check_host(fields: dict[bytes, bytes], minor: int) -> None:
 def _target(method: bytes, target: bytes) -> tuple[str, str]:
     if target == b"*" and method == b"OPTIONS":
         return "*", ""
-    if _TARGET.fullmatch(target) is None or _BAD_ESCAPE.search(target):
+    if _TARGET.fullmatch(target) is None:
         raise MalformedRequest("The request target must be a path with an optional query.")
+    if _BAD_ESCAPE.search(target):
+        raise MalformedRequest("The request target holds %00, or a % without two digits after it.")
     path, _, query = target.partition(b"?")
     return path.decode("ascii"), query.decode("ascii")
 

@@ -8,6 +8,7 @@ import msgspec
 
 from agentpost.http.desk import desk_of
 from agentpost.http.endpoint import Request, Response, Routes
+from agentpost.model.actor import SCOPES
 
 routes = Routes("Identity")
 
@@ -106,7 +107,7 @@ async def get_me(request: Request[None, None]) -> Response:
         environment=environment,
         environment_ids=_sorted(actor.environments),
         inbox_ids=_sorted(actor.inboxes),
-        scopes=sorted(actor.scopes),
+        scopes=sorted(actor.scopes & SCOPES),
         limits=OwnLimitsBody(
             tier.requests_per_minute, tier.mails_per_day, desk.terms.message.max_octets
         ),

@@ -13,6 +13,8 @@ async def test_a_key_is_told_what_it_is(acme: Tenant) -> None:
     assert me["environment"]["id"] == acme.environment.id
     assert (me["environment_ids"], me["inbox_ids"]) == (None, None)
     assert "messages:send" in me["scopes"]
+    copy = await acme.call("POST", "/api-keys", {"name": "Copy", "scopes": me["scopes"]})
+    assert copy.status == 201
     assert me["limits"]["requests_per_minute"] is None
     assert me["usage"] == {"mails_today": 0}
 
