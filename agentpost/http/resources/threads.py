@@ -32,11 +32,17 @@ from agentpost.http.resources.shapes import (
     people,
     when,
 )
-from agentpost.http.resources.shown import labels_of
+from agentpost.http.resources.shown import (
+    DEFAULT_CHARS,
+    MaxChars,
+    MessageBody,
+    View,
+    labels_of,
+)
+from agentpost.http.resources.views import viewed
 from agentpost.ids import ThreadId
 from agentpost.limits import IdentityLimits
-from agentpost.model.mailbox import Flag
-from agentpost.model.message import Message, MessageChange, MessageFilter, Thread
+from agentpost.model.message import MessageChange, MessageFilter, Thread
 from agentpost.store import checks
 from agentpost.store.store import Place
 
@@ -79,6 +85,8 @@ class ThreadQuery(ListQuery, frozen=True, forbid_unknown_fields=True):
 
     order: Annotated[Literal["desc", "asc"], Meta(description="asc: oldest first")] = "asc"
     include: Include = msgspec.field(default_factory=list)
+    view: View = "summary"
+    max_chars: MaxChars = DEFAULT_CHARS
 
 
 class DeleteThreadQuery(Query, frozen=True, forbid_unknown_fields=True):
@@ -100,26 +108,6 @@ class ThreadLabelsBody(Body, frozen=True, forbid_unknown_fields=True):
     """Labels of the thread itself, in whatever case."""
 
     labels: Annotated[list[Label], Meta(min_length=1, max_length=50)]
-
-
-class ThreadMessageBody(msgspec.Struct, frozen=True):
-    """A message of a thread, without its texts."""
-
-    id: str
-    inbox_id: str
-    thread_id: str
-    direction: Literal["inbound", "outbound"]
-    status: str
-    from_address: AddressBody | None
-    to_addresses: list[AddressBody]
-    cc_addresses: list[AddressBody]
-    subject: str
-    preview: str
-    labels: list[str]
-    folder: str | None
-    seen: bool
-    has_attachments: bool
-    created_at: Timestamp
 
 
 class ThreadBody(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -144,7 +132,7 @@ class ThreadBody(msgspec.Struct, frozen=True, omit_defaults=True):
     sent_at: Timestamp | None
     created_at: Timestamp
     messages: Annotated[
-        ListBody[ThreadMessageBody] | None,
+        ListBody[MessageBody] | None,
         Meta(description="Only where one thread is read, by a key with messages:read"),
     ] = None
 
@@ -173,7 +161,7 @@ _EXAMPLE: Final[dict[str, Any]] = {
 }
 
 
-def thread_body(thread: Thread, messages: ListBody[ThreadMessageBody] | None = None) -> ThreadBody:
+def thread_body(thread: Thread, messages: ListBody[MessageBody] | None = None) -> ThreadBody:
     """A thread as the API shows it."""
     known = {person.email.lower() for person in thread.senders}
     others = tuple(one for one in thread.recipients if one.email.lower() not in known)
@@ -197,28 +185,6 @@ def thread_body(thread: Thread, messages: ListBody[ThreadMessageBody] | None = N
         sent_at=when(thread.sent_at),
         created_at=rfc3339(thread.created_at),
         messages=messages,
-    )
-
-
-def message_body(message: Message) -> ThreadMessageBody:
-    """A message as a thread shows it."""
-    who = message.correspondents
-    return ThreadMessageBody(
-        id=message.id,
-        inbox_id=message.inbox,
-        thread_id=message.thread,
-        direction=message.direction,
-        status=message.state,
-        from_address=next(iter(people(who.from_)), None),
-        to_addresses=people(who.to),
-        cc_addresses=people(who.cc),
-        subject=message.subject,
-        preview=message.preview,
-        labels=labels_of(message.keywords),
-        folder=message.folder,
-        seen=Flag.SEEN in message.flags,
-        has_attachments=message.attachments > 0,
-        created_at=rfc3339(message.created_at),
     )
 
 
@@ -297,7 +263,10 @@ async def _page(request: Request[None, ThreadsQuery], where: Place | None) -> Re
     examples={"response": _EXAMPLE},
 )
 async def get_thread(request: Request[None, ThreadQuery]) -> Response:
-    """One thread with a page of its messages, oldest first unless asked otherwise."""
+    """One thread with a page of its messages, oldest first unless asked otherwise.
+
+    ``view=llm`` shows their new texts, which is how to read a conversation at once.
+    """
     desk, query, actor = desk_of(request), request.query, request.actor
     checks.visible(actor, frozenset(query.include), None)
     thread = await _present(request)
@@ -307,7 +276,11 @@ async def get_thread(request: Request[None, ThreadQuery]) -> Response:
     wanted = MessageFilter(thread=ThreadId(thread.id), include=frozenset(query.include))
     where = Place("thread", thread.id)
     page = await desk.store.messages.page(actor, wanted, desk.cursors.page(query, *place), where)
-    messages = desk.cursors.body(page, message_body, query, *place)
+    bodies = {
+        message.id: await viewed(desk, actor, message, query.view, query.max_chars)
+        for message in page.rows
+    }
+    messages = desk.cursors.body(page, lambda message: bodies[message.id], query, *place)
     return Response(thread_body(thread, messages), version=thread.version)
 
 

@@ -277,3 +277,22 @@ async def test_keywords_are_labels_in_one_spelling(api: Api, acme: Tenant) -> No
     assert message["labels"] == ["invoice"]
     assert thread["message_labels"] == ["invoice"]
     assert thread["messages"]["data"][0]["labels"] == ["invoice"]
+
+
+async def test_a_conversation_is_read_at_once(api: Api, acme: Tenant) -> None:
+    inbox = await acme.inbox()
+    await deliver(api.store, inbox, letter(message_id="a", text="Where is it?"))
+    answer = letter(message_id="b", answers="a", text="On its way.\r\n\r\n> Where is it?")
+    await deliver(api.store, inbox, answer)
+    path = f"/threads/{(await only_thread(acme, inbox))['id']}"
+    for view, field, expected in (
+        ("llm", "extracted_text", ["Where is it?", "On its way."]),
+        ("full", "headers", None),
+    ):
+        shown = (await acme.call("GET", f"{path}?view={view}")).json["messages"]["data"]
+        assert len(shown) == 2
+        assert expected is None or [each[field] for each in shown] == expected
+        assert all(field in each for each in shown)
+    summary = (await acme.call("GET", path)).json["messages"]["data"]
+    assert "extracted_text" not in summary[0]
+    assert summary[0]["preview"] == "Where is it?"
