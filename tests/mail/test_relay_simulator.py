@@ -59,6 +59,7 @@ async def test_the_local_part_says_what_happens() -> None:
     found = await states(
         f"bounce@{SIMULATOR}",
         f"soft-bounce@{SIMULATOR}",
+        f"reject@{SIMULATOR}",
         f"Complaint+tag@{SIMULATOR}",
         f"anyone@{SIMULATOR}",
         "bounce@example.com",
@@ -66,6 +67,7 @@ async def test_the_local_part_says_what_happens() -> None:
     assert found == [
         ("bounce", "bounced", "5.1.1"),
         ("soft-bounce", "deferred", "4.2.2"),
+        ("reject", "rejected", "5.7.1"),
         ("Complaint+tag", "delivered", "2.1.5"),
         ("Complaint+tag", "complained", "2.1.5"),
         ("anyone", "delivered", "2.1.5"),

@@ -6,6 +6,7 @@ says what happens (a ``+tag`` does not matter).
 ======================  ==========================================================
 ``bounce``              refused for ever, 5.1.1
 ``soft-bounce``         refused for now, 4.2.2; taken at the second attempt
+``reject``              not taken at all, as a provider's policy has it, 5.7.1
 ``complaint``           delivered, then reported as spam
 ``ooo``                 delivered; an automatic reply comes back (RFC 3834)
 ``echo``                delivered; a reply with the same text comes back
@@ -79,6 +80,12 @@ def _outcomes(outgoing: Outgoing, recipient: RelayRecipient) -> tuple[RecipientO
             return (
                 RecipientOutcome(
                     address, "bounced", "5.1.1", "smtp; 550 5.1.1 simulated: no such user"
+                ),
+            )
+        case "reject":
+            return (
+                RecipientOutcome(
+                    address, "rejected", "5.7.1", "smtp; 550 5.7.1 simulated: refused by policy"
                 ),
             )
         case "soft-bounce" if recipient.attempts == 1:
