@@ -135,6 +135,8 @@ def _mailbox(contestant: Contestant, large: int) -> list[tuple[str, float]]:
         ("SEARCH TEXT, hit (ms)", lambda: client.run(b"SEARCH TEXT lazy"), 5),
         ("STORE one flag (ms)", _toggle(client, "1"), 40),
         ("STORE of all (ms)", _toggle(client, uids), 2),
+        ("COPY of 1 (ms)", _copier(client, 1), 15),
+        ("COPY of 500 (ms)", _copier(client, 500), 3),
         ("MOVE of 1 (ms)", _mover(client, 1), 15),
         ("MOVE of 500 (ms)", _mover(client, 500), 3),
     ]
@@ -150,6 +152,11 @@ def _toggle(client: Imap, numbers: str) -> Callable[[], object]:
         return client.run(f"STORE {numbers} {sign}FLAGS.SILENT (\\Flagged)".encode())
 
     return run
+
+
+def _copier(client: Imap, count: int) -> Callable[[], object]:
+    client.run(b"CREATE copied" + str(count).encode())
+    return lambda: client.run(f"COPY 1:{count} copied{count}".encode())
 
 
 def _mover(client: Imap, count: int) -> Callable[[], object]:

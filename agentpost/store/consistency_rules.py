@@ -107,11 +107,29 @@ _PLACEMENTS: Final = Part(
         ),
         ("placement_size", "b.size <> m.size", "format('size %s, message %s', b.size, m.size)"),
         ("placement_expunged", "e.uid IS NOT NULL", "'the uid is also told as expunged'"),
+        (
+            # What placements_since relies on, as far as two neighbours show it.
+            "placement_noted",
+            "b.modseq > n.modseq AND coalesce(c.modseq, 0) < b.modseq",
+            "format('modseq %s, of the next uid %s', b.modseq, n.modseq)",
+        ),
     ),
     _MESSAGE
     + _MAILBOX
     + _INBOX
-    + _one("e", "t.uid", "expunged", "t.mailbox_id = b.mailbox_id AND t.uid = b.uid"),
+    + _one("e", "t.uid", "expunged", "t.mailbox_id = b.mailbox_id AND t.uid = b.uid")
+    + _one(
+        "n",
+        "t.modseq",
+        "placements",
+        "t.mailbox_id = b.mailbox_id AND t.uid > b.uid ORDER BY t.uid",
+    )
+    + _one(
+        "c",
+        "t.modseq",
+        "changed_blocks",
+        "t.mailbox_id = b.mailbox_id AND t.block = b.uid >> 7",
+    ),
 )
 
 _EXPUNGED: Final = Part(

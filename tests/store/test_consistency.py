@@ -26,6 +26,7 @@ PLANTED = {
     "placement_expunged": "INSERT INTO expunged (mailbox_id, uid, organization_id, inbox_id,"
     " message_id, modseq) SELECT mailbox_id, uid, organization_id, inbox_id, message_id, modseq"
     " FROM placements",
+    "placement_noted": "DELETE FROM changed_blocks",
     "tombstone_inbox": "INSERT INTO expunged (mailbox_id, uid, organization_id, inbox_id,"
     " message_id, modseq) SELECT 999999, 1, organization_id, 'inb_gone', 'msg_gone', 1"
     " FROM inboxes",
@@ -108,7 +109,7 @@ async def walk(world: World, blob_root: Path, *, octets: bool = True, rows: int 
 
 @pytest.fixture
 async def filled(database: Database, tmp_path: Path) -> World:
-    """Mail received and on its way out, small and large, and one message expunged."""
+    """Mail received and on its way out, small and large, one message expunged and one read."""
     world = await make_world(database, tmp_path / "blobs")
     for number in range(3):
         await world.receive(LETTER.replace(b"letter@", b"letter%d@" % number))
@@ -116,6 +117,9 @@ async def filled(database: Database, tmp_path: Path) -> World:
     await world.send("someone@example.com", "other@example.net")
     inbox = await world.value("SELECT id FROM mailboxes WHERE role = 'inbox'")
     await world.rows("SELECT expunge($1, $2, '{1}', false)", world.inbox, inbox)
+    await world.rows(
+        "SELECT store_flags($1, $2, '{2}', 'add', 1::smallint, '{}', NULL)", world.inbox, inbox
+    )
     return world
 
 
