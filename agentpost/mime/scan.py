@@ -18,7 +18,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import unquote_to_bytes
 
 import msgspec
 
@@ -26,7 +25,6 @@ from agentpost.limits import MimeLimits
 from agentpost.mime.header import Header, header_end
 from agentpost.mime.media import (
     Parameters,
-    merged_parameters,
     parameter,
     parse_disposition,
     parse_languages,
@@ -34,6 +32,7 @@ from agentpost.mime.media import (
     parse_media,
     parse_token,
 )
+from agentpost.mime.multipart import boundary_of, regions
 
 _DEFAULT = MimeLimits()
 _EMBEDDED = frozenset((b"message/rfc822", b"message/global"))
@@ -47,7 +46,6 @@ _SELDOM = frozenset(
         b"content-location",
     )
 )
-_AFTER_BOUNDARY = b" \t\r\n"
 _VERSION = 1
 
 
@@ -211,7 +209,7 @@ class _Scanner:
         )
 
     def _open_multipart(self, node: _Node, position: int) -> None:
-        boundary = _boundary(node.parameters)
+        boundary = boundary_of(node.parameters)
         if not boundary:
             return
         start, line = node.header_end, max(node.header_end, node.line)
@@ -221,84 +219,18 @@ class _Scanner:
             node.opaque = True
             return
         default = b"message/rfc822" if node.type == b"multipart/digest" else b"text/plain"
-        regions, closed = _regions(self.octets, boundary, start, line, node.end, room + 1)
+        found, closed = regions(self.octets, boundary, start, line, node.end, room + 1, self.limits)
         if closed == line:
             node.body_end = line
-        over = len(regions) > room
+        over = len(found) > room
         if over:
-            del regions[room:]
-            start = regions[-1][0]
-            regions[-1] = (start, max(start, line), max(start, node.end))
-        for start, line, end in regions:
+            del found[room:]
+            start = found[-1][0]
+            found[-1] = (start, max(start, line), max(start, node.end))
+        for start, line, end in found:
             self.nodes.append(_Node(start, line, end, node.depth + 1, default, position))
         if over:
             self.nodes[-1].opaque = True
-
-
-def _boundary(parameters: Parameters) -> bytes:
-    """The boundary of a multipart, empty without one; it never ends in white space.
-
-    LENIENT_EXTENDED_BOUNDARY: RFC 2231 forms are of no use for a boundary, and occur.
-    """
-    value = parameter(parameters, b"boundary")
-    if value is None:
-        merged = merged_parameters(parameters)
-        value = parameter(merged, b"boundary")
-        if value is None:
-            extended = parameter(merged, b"boundary*") or b""
-            value = unquote_to_bytes(extended.rpartition(b"'")[2])
-    return value.rstrip(b" \t")
-
-
-def _regions(
-    octets: bytes, boundary: bytes, start: int, line: int, end: int, most: int
-) -> tuple[list[tuple[int, int, int]], int]:
-    """The regions of the parts of a multipart whose body stands from ``start`` to ``line``, and
-    where the line after its closing boundary begins, -1 when it is never closed.
-
-    At most ``most`` of them, so that nothing is gained by looking on.
-
-    Each is (start, where the boundary line after it begins, where the line end before that
-    begins).  A boundary line may have white space after the boundary, or two hyphens, which end
-    the multipart whatever follows them; anything else is another boundary that begins alike.
-    """
-    regions: list[tuple[int, int, int]] = []
-    open_at = -1
-    delimiter = b"--" + boundary
-    needle = b"\n" + delimiter
-    length = len(delimiter)
-    at = start if octets.startswith(delimiter, start, line) else -1
-    if at < 0:
-        at = octets.find(needle, start, line) + 1
-        at = at or -1
-    while at >= 0 and len(regions) < most:
-        after = at + length
-        closes = octets.startswith(b"--", after, line)
-        if closes or after == line or octets[after] in _AFTER_BOUNDARY:
-            if open_at >= 0:
-                regions.append((open_at, at, _before_line(octets, open_at, at)))
-            line_end = octets.find(b"\n", after, line)
-            if closes:
-                return regions, line_end + 1 or -1
-            if line_end < 0:
-                return regions, -1
-            open_at = after = line_end + 1
-            if octets.startswith(delimiter, after, line):
-                at = after
-                continue
-        at = octets.find(needle, after - 1, line) + 1
-        at = at or -1
-    if open_at >= 0 and len(regions) < most:
-        regions.append((open_at, line, max(open_at, end)))
-    return regions, -1
-
-
-def _before_line(octets: bytes, start: int, at: int) -> int:
-    """Where the line end before the line at ``at`` begins, not before ``start``."""
-    if at <= start:
-        return at
-    at -= 1
-    return at - 1 if at > start and octets[at - 1] == 13 else at
 
 
 def _assembled(octets: bytes, nodes: list[_Node]) -> Part:

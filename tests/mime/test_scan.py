@@ -145,6 +145,30 @@ def test_boundaries_that_begin_alike_are_told_apart(outer: bytes, inner: bytes) 
     assert bodies(part, octets) == [b"one", b"two", b"three"]
 
 
+def test_a_multipart_may_have_the_boundary_of_the_one_around_it() -> None:
+    inner = lines(b"--b", b"", b"one", b"--b", b"", b"two", b"--b--")
+    head = b"Content-Type: multipart/alternative; boundary=b\r\n\r\n"
+    octets = lines(
+        b"Content-Type: multipart/mixed; boundary=b", b"", b"--b\r\n" + head + inner,
+        b"--b", b"", b"three", b"--b\r\n" + head + b"--b\r\n" + head + inner + b"--b--",
+        b"--b--", b"--b", b"", b"no more",
+    )  # fmt: skip
+    part = scan(octets)
+    check(part, octets)
+    assert bodies(part, octets) == [b"one", b"two", b"three", b"one", b"two"]
+    assert [len(child.children) for child in part.children] == [2, 0, 1]
+    assert part.children[0].body(octets) == inner
+
+
+def test_a_multipart_with_the_boundary_around_it_may_stay_open() -> None:
+    head = b"Content-Type: multipart/alternative; boundary=b\r\n\r\n"
+    octets = head + b"--b\r\n" + head + b"--b\r\n\r\none\r\n--b\r\n\r\ntwo\r\n--b"
+    part = scan(octets)
+    check(part, octets)
+    assert bodies(part, octets) == [b"one", b"two"]
+    assert len(part.children) == 1
+
+
 @pytest.mark.parametrize("padding", [b" ", b"\t \t", b""])
 def test_white_space_may_follow_a_boundary(padding: bytes) -> None:
     octets = lines(b"Content-Type: multipart/mixed; boundary=b", b"", b"--b" + padding, b"",
