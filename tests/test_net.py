@@ -242,6 +242,51 @@ async def test_a_peer_that_sips_is_given_up(autojump_clock: trio.testing.MockClo
         assert trio.current_time() - began < 100
 
 
+@pytest.mark.parametrize("secure", [True, False])
+async def test_what_is_sent_at_once_and_what_follows_arrives_whole(
+    secure: bool, server_tls: net.ServerTls, tls_files: tuple[Path, Path]
+) -> None:
+    octets = bytes(range(256)) * 64 * 400
+    blocked = trio.Event()
+
+    async def send(stream: net.Stream) -> None:
+        left = bytearray(octets)
+        while taken := stream.send_at_once(left):
+            del left[:taken]
+        assert 0 < len(left) < len(octets)
+        assert stream.send_at_once(left) == 0
+        blocked.set()
+        await stream.send_all(left + b"the end")
+
+    async with serving(send, server_tls if secure else None) as server:
+        client: Any = (
+            await server.connect_tls(client_context(tls_files))
+            if secure
+            else await server.connect()
+        )
+        await blocked.wait()
+        received = await receive_exactly(client, len(octets) + 7)
+        assert received == octets + b"the end"
+
+
+async def test_nothing_is_sent_at_once_amid_another_send(server_tls: net.ServerTls) -> None:
+    async def send(stream: net.Stream) -> None:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(stream.send_all, bytes(50_000_000))
+            await trio.testing.wait_all_tasks_blocked()
+            assert stream.send_at_once(b"x") == 0
+            nursery.cancel_scope.cancel()
+        assert stream.send_at_once(b"x") == 0
+        await stream.aclose()
+        assert stream.send_at_once(b"x") == 0
+        done.set()
+
+    done = trio.Event()
+    async with serving(send) as server:
+        await server.connect()
+        await done.wait()
+
+
 async def test_reading_and_writing_at_the_same_time(
     server_tls: net.ServerTls, tls_files: tuple[Path, Path]
 ) -> None:

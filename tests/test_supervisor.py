@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import signal
 import socket
 import ssl
@@ -170,6 +171,19 @@ def test_a_worker_that_dies_is_replaced_while_the_other_serves(data: Path) -> No
         while not {server.say(b"pid") for _ in range(10)} - before:
             assert time.monotonic() < until
         assert server.end() == 0
+
+
+def test_workers_may_open_as_many_descriptors_as_the_system_grants(data: Path) -> None:
+    given, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, most))
+    try:
+        with running(data) as server:
+            server.wait_for('"serving"')
+            worker = int(server.say(b"pid"))
+            assert resource.prlimit(worker, resource.RLIMIT_NOFILE) == (most, most)
+            assert server.end() == 0
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (given, most))
 
 
 def test_after_kill_9_of_everything_it_starts_again(data: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import trio
 
@@ -10,13 +11,16 @@ from agentpost.auth.attempts import Attempts
 from agentpost.budget import ByteBudget
 from agentpost.errors import AuthenticationFailed, RateLimited
 from agentpost.events.bus import Bus
-from agentpost.ids import InboxId
+from agentpost.ids import InboxId, MailboxId
 from agentpost.limits import ImapLimits, MessageLimits
 from agentpost.mail.appending import Appending
 from agentpost.model.actor import Actor, Scope
 from agentpost.model.inbox import LocalAddress
 from agentpost.net import Peer
 from agentpost.store.opening import Store
+
+if TYPE_CHECKING:
+    from agentpost.imap.idling import Company
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +35,8 @@ class ImapDesk:
     messages: MessageLimits = MessageLimits()
     connections: dict[InboxId, int] = field(default_factory=dict)
     """Logged-in connections of this worker by inbox (R131)."""
+    companies: dict[MailboxId, Company] = field(default_factory=dict)
+    """Idling sessions of this worker by mailbox."""
     attempts: Attempts = field(default_factory=Attempts)
     """Failed logins of this worker by network."""
 

@@ -22,6 +22,18 @@ class Link(Protocol):
         """Send everything.  Raises: BrokenResourceError, ClosedResourceError."""
         ...
 
+    def send_at_once(self, octets: bytes | bytearray) -> int:
+        """Send what the network takes without waiting; returns how many octets that were.
+
+        The rest must be what ``send`` is given next.
+        """
+        ...
+
+    @property
+    def resting(self) -> bool:
+        """Whether nothing happens on the connection but waiting for the client."""
+        ...
+
     async def read_line(self) -> Line | Rejected | None:
         """One line that is not a command; None when the connection is over."""
         ...

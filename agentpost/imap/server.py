@@ -208,6 +208,15 @@ class _Connection:
         """Send everything, within the deadlines of the network."""
         await self._stream.send_all(octets)
 
+    def send_at_once(self, octets: bytes | bytearray) -> int:
+        """Send what the network takes without waiting; returns how many octets that were."""
+        return self._stream.send_at_once(octets)
+
+    @property
+    def resting(self) -> bool:
+        """Whether nothing happens on the connection but waiting for the client."""
+        return self._reading is not None
+
     async def read_line(self) -> Line | Rejected | None:
         """One line that answers a continuation request; None when the connection is over."""
         self._framer.expect_line()

@@ -66,6 +66,12 @@ class Session:
             octets, self.output = self.output, bytearray()
             await self.link.send(octets)
 
+    def flush_at_once(self) -> bool:
+        """Send what has gathered if the network takes it without waiting; says whether it did."""
+        if self.output:
+            del self.output[: self.link.send_at_once(self.output)]
+        return not self.output
+
     async def flush_when_large(self) -> None:
         """Send what has gathered once it is worth a write of its own."""
         if len(self.output) >= _FLUSH_OCTETS:

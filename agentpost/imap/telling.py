@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING
 
+from agentpost.errors import Problem
 from agentpost.imap.states import Selected
 from agentpost.imap.view import (
     Exists,
@@ -40,12 +41,36 @@ async def tell(
     index = session.desk.store.index
     snapshot = await index.snapshot(state.actor, state.where, state.mailbox.id, ask=True)
     recent = range(0)
-    if not state.rev2 and not state.read_only and snapshot.recent_from < snapshot.uidnext:
+    if claims_recent(state, snapshot):
         snapshot, recent = await index.claim_recent(state.actor, state.where, state.mailbox.id)
     known = told(snapshot)
     for event in state.view.advance(snapshot, may_expunge=may_expunge, recent=recent, told=known):
         session.say(rendered(state, event))
         await session.flush_when_large()
+
+
+def tell_at_once(session: Session, state: Selected) -> bool:
+    """The same from what is known of the mailbox now, without waiting for anything.
+
+    Returns False when that cannot be done, or not to the end: the session has to tell the rest.
+    """
+    index = session.desk.store.index
+    if session.output:
+        return False  # It has a rest to send.
+    try:
+        snapshot = index.present(state.actor, state.where, state.mailbox.id)
+        if snapshot is None:
+            return False
+        for event in state.view.advance(snapshot, may_expunge=True):
+            session.say(rendered(state, event))
+    except Problem:
+        return False
+    return session.flush_at_once()
+
+
+def claims_recent(state: Selected, snapshot: Snapshot) -> bool:
+    """Whether the mailbox has messages that this session may show as ``\\Recent``."""
+    return not state.rev2 and not state.read_only and snapshot.recent_from < snapshot.uidnext
 
 
 def rendered(state: Selected, event: Untagged) -> bytes:

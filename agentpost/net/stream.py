@@ -80,6 +80,14 @@ class Stream(Protocol):
         """
         ...
 
+    def send_at_once(self, octets: bytes | bytearray) -> int:
+        """Send what the network takes without waiting; returns how many octets that were.
+
+        Nothing is sent while another task sends, or after a failure.  What is left must be what
+        ``send_all`` is given next: TLS may have begun to send it.
+        """
+        ...
+
     async def aclose(self) -> None:
         """Say goodbye within a short deadline, and close; at once when cancelled."""
         ...
@@ -166,6 +174,14 @@ class PlainStream:
             self._torn = False
         finally:
             self._sending = False
+
+    def send_at_once(self, octets: bytes | bytearray) -> int:
+        if self._sending or self._torn or self._sock.fileno() < 0:
+            return 0
+        try:
+            return self._sock.send(octets)
+        except OSError:  # Who waits for the peer to say something finds out why.
+            return 0
 
     async def _send(self, view: memoryview) -> None:
         sock = self._sock

@@ -197,6 +197,18 @@ class TlsStream:
         finally:
             self._sending = False
 
+    def send_at_once(self, octets: bytes | bytearray) -> int:
+        if self._sending or self._torn or self._sock.fileno() < 0:
+            return 0
+        try:
+            with memoryview(octets) as view, view[:_RECORD_OCTETS] as record:
+                return self._sock.send(record)
+        except (ssl.SSLWantWriteError, ssl.SSLWantReadError):
+            return 0
+        except OSError as error:  # Who waits for the peer to say something finds out why.
+            self._failure(error)
+            return 0
+
     async def _send(self, view: memoryview) -> None:
         sock = self._sock
         clock: SendClock | None = None

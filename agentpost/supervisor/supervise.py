@@ -11,6 +11,7 @@ import contextlib
 import dataclasses
 import json
 import logging
+import resource
 import selectors
 import signal
 import socket
@@ -77,6 +78,7 @@ class _Supervisor:
 
     def run(self) -> int:
         began = time.monotonic()
+        _take_descriptors()
         self._listen_for_signals()
         # Before the addresses: it names the other process, and it is what really collides.
         self._stack.enter_context(config.hold(self._settings.data_dir, "serve.lock"))
@@ -267,6 +269,16 @@ class _Supervisor:
     def _stop_database(self) -> None:
         if self._database is not None:
             self._database.stop()
+
+
+def _take_descriptors() -> None:
+    """Raise our limit of descriptors, which the workers inherit, as far as we may.
+
+    Each connection is one, and the usual limit of 1,024 is there for programs that use select(2).
+    """
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(OSError, ValueError):  # macOS takes less than it promises.
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _drained(sock: socket.socket) -> None:

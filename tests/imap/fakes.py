@@ -80,6 +80,9 @@ class Memory:
             raise failure
         return self.snapshot
 
+    def present(self, *args: object) -> Snapshot | None:
+        return self.snapshot
+
     async def claim_recent(self, *args: object) -> tuple[Snapshot, range]:
         await trio.lowlevel.checkpoint()
         return self.snapshot, range(0)
@@ -100,6 +103,7 @@ class _Index:
     def __init__(self, memory: Memory) -> None:
         self.snapshot = memory.snapshot_of
         self.claim_recent = memory.claim_recent
+        self.present = memory.present
 
 
 class _Store:

@@ -41,6 +41,14 @@ class Wire:
     async def send(self, octets: bytes | bytearray) -> None:
         self.pieces.append(bytes(octets))
 
+    def send_at_once(self, octets: bytes | bytearray) -> int:
+        self.pieces.append(bytes(octets))
+        return len(octets)
+
+    @property
+    def resting(self) -> bool:
+        return not self.woken
+
     async def read_line(self) -> Line | Rejected | None:
         return self.lines.pop(0) if self.lines else None
 

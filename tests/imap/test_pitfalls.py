@@ -41,9 +41,13 @@ async def send_to_self(place: Place, octets: bytes) -> None:
     await submission(place).submit(sender, Envelope(address, (ForwardPath(address),)), octets)
 
 
-async def idling(running: Serving, place: Place) -> Talker:
+async def idling(
+    running: Serving, place: Place, mailbox: str = "INBOX", *, rev2: bool = False
+) -> Talker:
     client = await running.logged_in(str(place.actor.address), place.password)
-    await client.ok("SELECT INBOX")
+    if rev2:
+        await client.ok("ENABLE IMAP4rev2")
+    await client.ok(f"SELECT {mailbox}")
     await client.send(b"i IDLE\r\n")
     assert (await client.response()).startswith(b"+")
     return client
@@ -279,6 +283,38 @@ async def test_a_thousand_watchers_of_one_mailbox_cost_one_look(place: Place) ->
         # Finding the mailbox, the message, one look at the index, one claim of \Recent, and what
         # a second wake-up may add; not forty of anything.
         assert asked <= 8
+
+
+async def test_one_of_those_that_idle_together_is_given_recent(place: Place) -> None:
+    async with serving(place.desk) as running:
+        # The first to be roused may not show \\Recent, the others may.
+        modern = await idling(running, place, rev2=True)
+        clients = [await idling(running, place) for _ in range(3)]
+        with trio.fail_after(10):
+            for count in (1, 2):
+                await place.put(letter(b"news"))
+                for client in (modern, *clients):
+                    while await client.response() != b"* %d EXISTS\r\n" % count:
+                        pass
+            await modern.send(b"DONE\r\n")
+            assert not any(b"RECENT" in line for line in await modern.until(b"i"))
+            shown = []
+            for client in clients:
+                await client.send(b"DONE\r\n")
+                await client.until(b"i")
+                shown += await client.ok("FETCH 1:* FLAGS")
+        assert sum(b"\\Recent" in line for line in shown) == 2
+
+
+async def test_all_who_idle_in_a_mailbox_hear_that_it_is_gone(place: Place) -> None:
+    async with serving(place.desk) as running:
+        other = await place.selected()
+        await other.ok("CREATE gone")
+        clients = [await idling(running, place, "gone") for _ in range(3)]
+        await other.ok("DELETE gone")
+        with trio.fail_after(10):
+            for client in clients:
+                assert (await client.response()).startswith(b"* BYE")
 
 
 # Clients that do not read

@@ -39,6 +39,9 @@ class MemoryStream:
         self.writes.append(bytes(octets))
         await self.inner.send_all(octets)
 
+    def send_at_once(self, octets: bytes | bytearray) -> int:
+        return 0
+
     async def aclose(self) -> None:
         self.closed = True
         await self.inner.aclose()

@@ -3,7 +3,8 @@
 idle = "IDLE" CRLF "DONE"
 
 One task does it all: it waits for the client, and a wake-up breaks the wait off, so that nothing
-is ever sent and cancelled half-way, and an idling session costs no second task.
+is ever sent and cancelled half-way, and an idling session costs no second task.  Sessions that idle
+in the same mailbox are told together (``imap.idling``).
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import trio
 
 from agentpost.errors import InvalidRequest, Problem
 from agentpost.imap.commands.command import Command, Done, nothing
+from agentpost.imap.idling import Company, company_of
 from agentpost.imap.link import Roused
 from agentpost.imap.states import Authenticated
 from agentpost.imap.wire import response
@@ -30,26 +32,20 @@ _log: Final = logging.getLogger(__name__)
 async def run(session: Session, _: None, tag: bytes, by_uid: bool) -> Done:
     """Say changes as they come, until DONE."""
     del tag, by_uid
-    state = session.state
-    assert isinstance(state, Authenticated)
-    bus, inbox = session.desk.bus, state.where.inbox
     session.say(response.continuation(b"idling"))
-    bus.add(session.link, inbox)
-    try:
-        heard = await _until_heard(session)
-    finally:
-        bus.remove(session.link, inbox)
+    with company_of(session) as company:
+        heard = await _until_heard(session, company)
     if session.closing or (isinstance(heard, Line) and heard.text.upper() == b"DONE"):
         return Done()
     raise InvalidRequest("Only DONE ends IDLE.")
 
 
-async def _until_heard(session: Session) -> Line | Rejected | None:
+async def _until_heard(session: Session, company: Company | None) -> Line | Rejected | None:
     """What the client ends it with; None when the session is over."""
     limits = session.desk.limits
     until = trio.current_time() + limits.idle_s
     while True:
-        told = await _tell(session)
+        told = await _tell(session, company)
         patience = limits.idle_still_s if told else limits.idle_retry_s
         await session.flush()
         left = until - trio.current_time()
@@ -67,12 +63,12 @@ async def _until_heard(session: Session) -> Line | Rejected | None:
             session.say(response.untagged_ok("Still here."))
 
 
-async def _tell(session: Session) -> bool:
+async def _tell(session: Session, company: Company | None) -> bool:
     """Say what is new; False when that has to be tried again."""
-    if session.closing:
+    if session.closing or company is None:
         return True
     try:
-        await session.tell_changes(may_expunge=True)
+        await company.tell(session)
     except Problem as problem:
         _log.warning("cannot look for changes: %s", problem.message)
         return False
