@@ -18,6 +18,7 @@ import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
 
 from agentpost.limits import IndexingLimits, MimeLimits
 from agentpost.mime.address import parse_addresses
@@ -25,15 +26,16 @@ from agentpost.mime.body import decode_text, html_to_text
 from agentpost.mime.charset import storable
 from agentpost.mime.date import parse_date
 from agentpost.mime.encoded import decode_header
-from agentpost.mime.header import Header
+from agentpost.mime.header import Header, header_end
 from agentpost.mime.scan import Part, scan_with_header
 from agentpost.model.search import Day, IdLeaf, Leaf, SentLeaf, TextField, TextLeaf
 
 _LIMITS = IndexingLimits()
 _ADDRESS_FIELDS = (b"from", b"to", b"cc", b"bcc")
 _FIELDS = (*_ADDRESS_FIELDS, b"subject")
-_SPELLED_OUT = frozenset((TextField.FROM, TextField.TO, TextField.CC, TextField.BCC))
-"""What is searched here is not only what stands in the octets."""
+_ADDRESSES = re.compile(rb"(?m)^(?:from|to|b?cc)[ \t]*:((?:.*\n[ \t])*.*)")
+# Comments, quoting, and white space where an address has none.
+_SPELLED_OTHERWISE = re.compile(rb'[(\\\[]|"\s*@|\s[@.]|[@.]\s|<[^>]*[\s"]')
 _LINE_ENDS = re.compile(r"\r\n?")
 _SOLID = re.compile(r"[!-9;-~]+", re.ASCII)
 # Encoded words, transfer encodings, HTML, flowed lines that lose their space, and charsets that
@@ -42,6 +44,13 @@ _DECODED = re.compile(
     rb"=\?|quoted-printable|base64|uue|text/html|delsp|\0"
     rb"|charset(?![ \t]*=[ \t]*\"?(?:us-ascii|utf-8|iso-8859-|windows-125))"
 )
+_CONTENT = (b"content-type", b"content-transfer-encoding")
+_PLAIN = re.compile(
+    rb"content-type: *text/plain"
+    rb"(?:; *charset=\"?(?:us-ascii|utf-8|iso-8859-[0-9]+|windows-125[0-9])\"?)? *\r?"
+    rb"|content-transfer-encoding: *(?:7bit|8bit|binary) *\r?"
+)
+_BLANKS = re.compile(rb"[\0- \x7f]+")
 _MIME = MimeLimits()
 _UNBOUNDED = IndexingLimits(max_text_characters=1 << 40)
 _UNBOUNDED_MIME = MimeLimits(
@@ -85,16 +94,20 @@ def texts_of(octets: bytes, limits: IndexingLimits = _LIMITS, mime: MimeLimits =
     writer = _Writer(octets, limits.max_text_characters, mime)
     headers, fields = writer.own_header(header)
     writer.walk(part)
-    sent = header.last(b"date")
-    moment = None if sent is None else parse_date(sent)
     return Texts(
         headers=headers,
         parts=fold("\n" + "".join(writer.parts)) if writer.parts else "",
         body=fold("\n".join(writer.body)),
         fields=fields,
-        sent_day=None if moment is None else moment.date(),
+        sent_day=_sent_day(header),
         whole=not writer.cut,
     )
+
+
+def _sent_day(header: Header) -> date | None:
+    sent = header.last(b"date")
+    moment = None if sent is None else parse_date(sent)
+    return None if moment is None else moment.date()
 
 
 class _Writer:
@@ -166,12 +179,14 @@ def _spelled_out(value: str) -> list[str]:
 
 
 class Content:
-    """One message's octets, asked for several things at once."""
+    """One message's octets, asked for several things at once.
+
+    Reading a message in full takes a hundred times as long as a look at its octets.  So the body is
+    read only for what is in no header, and neither is read when the octets as they are tell.
+    """
 
     def __init__(self, octets: bytes) -> None:
         self._octets = octets
-        self._texts: Texts | None = None
-        self._plain: bytes | None = None
 
     def matches(self, leaf: Leaf) -> bool:
         """Whether the message is what ``leaf`` asks for.
@@ -180,31 +195,108 @@ class Content:
         """
         if isinstance(leaf, IdLeaf):
             raise ValueError("octets have no id")
-        if isinstance(leaf, TextLeaf) and self._surely_lacks(leaf):
-            return False
-        if self._texts is None:
-            self._texts = texts_of(self._octets, _UNBOUNDED, _UNBOUNDED_MIME)
         if isinstance(leaf, SentLeaf):
-            return sent_fits(self._texts.sent_day, leaf)
-        return _contains(self._texts, leaf)
+            return sent_fits(self._of_header.sent_day, leaf)
+        needle = fold(leaf.text)
+        if leaf.field not in (TextField.TEXT, TextField.BODY):
+            if self._shows_addresses and self._header_lacks(needle):
+                return False
+            return _contains(self._of_header, leaf)
+        if self._plain is not None and "\n" not in needle:
+            return self._plain_holds(needle, leaf)
+        return not self._surely_lacks(needle) and _contains(self._texts, leaf)
 
-    def _surely_lacks(self, leaf: TextLeaf) -> bool:
-        """Whether a look at the octets as they are rules out that any text is what ``leaf`` asks for.
+    @cached_property
+    def _texts(self) -> Texts:
+        return texts_of(self._octets, _UNBOUNDED, _UNBOUNDED_MIME)
+
+    @cached_property
+    def _header_end(self) -> int:
+        found = header_end(self._octets, 0, len(self._octets))
+        return len(self._octets) if found is None else found
+
+    @cached_property
+    def _of_header(self) -> Texts:
+        """What the header alone says."""
+        header = Header(self._octets, 0, self._header_end, _UNBOUNDED_MIME)
+        writer = _Writer(self._octets, _UNBOUNDED.max_text_characters, _UNBOUNDED_MIME)
+        headers, fields = writer.own_header(header)
+        return Texts(headers, "", "", fields, _sent_day(header), True)
+
+    @cached_property
+    def _header(self) -> bytes | None:
+        """The header in lower case; None when something is decoded in it."""
+        octets = self._octets[: self._header_end]
+        return None if b"=?" in octets or not octets.isascii() else octets.lower()
+
+    @cached_property
+    def _shows_addresses(self) -> bool:
+        """Whether every address surely stands in the header as ENVELOPE shows it."""
+        fields = _ADDRESSES.findall(self._header or b"(")
+        return not any(map(_SPELLED_OTHERWISE.search, fields))
+
+    @cached_property
+    def _header_in_one(self) -> bytes:
+        """The same with one space for each run of what may be decoded to spaces, or to nothing."""
+        return _BLANKS.sub(b" ", self._header or b"")
+
+    @cached_property
+    def _plain(self) -> bytes | None:
+        """The body in lower case, when it is the body's text but for its line ends.
+
+        So it is in ASCII without encodings, in a message that is nothing but plain text.
+        """
+        octets = self._octets
+        if self._header is None or not octets.isascii() or b"\0" in octets:
+            return None
+        lines = self._header.split(b"\n")
+        for line, after in zip(lines, [*lines[1:], b""], strict=True):
+            if line.startswith(_CONTENT) and (
+                _PLAIN.fullmatch(line) is None or after.startswith((b" ", b"\t"))
+            ):
+                return None
+        return octets[self._header_end :].lower()
+
+    def _header_lacks(self, needle: str) -> bool:
+        """Whether a look at the header rules out that one of its decoded fields holds ``needle``.
+
+        Lines that are no field are left out, and a colon is moved to its field name: line ends and
+        colons prove nothing.
+        """
+        if self._header is None or ":" in needle or "\n" in needle:
+            return False
+        if not needle.isascii():
+            return True
+        sought = _BLANKS.sub(b" ", needle.encode("ascii")).strip(b" ")
+        return sought not in (self._header_in_one if b" " in sought else self._header)
+
+    def _plain_holds(self, needle: str, leaf: TextLeaf) -> bool:
+        """The same as ``matches`` for the body of a plain message, or for all of it."""
+        assert self._plain is not None
+        if not needle.isascii():
+            return False
+        if needle.encode("ascii") in self._plain:
+            return True
+        if leaf.field is TextField.BODY or self._header_lacks(needle):
+            return False
+        return needle in self._of_header.headers
+
+    def _surely_lacks(self, needle: str) -> bool:
+        """Whether a look at the octets as they are rules out that any text holds ``needle``.
 
         In ASCII without encodings nothing is decoded into anything else; lines may be joined
         where they were folded, and a colon be moved to its field name: a needle with white space or
         a colon proves nothing.
         """
-        if self._texts is not None or leaf.field in _SPELLED_OUT:
-            return False
-        needle = fold(leaf.text)
         if _SOLID.fullmatch(needle) is None:
             return False
-        if self._plain is None:
-            octets = self._octets
-            lower = octets.lower() if octets.isascii() else b"=?"
-            self._plain = lower if _DECODED.search(lower) is None else b""
-        return bool(self._plain) and needle.encode("ascii") not in self._plain
+        return bool(self._unencoded) and needle.encode("ascii") not in self._unencoded
+
+    @cached_property
+    def _unencoded(self) -> bytes:
+        """The octets in lower case; empty when something may be encoded in them."""
+        lower = self._octets.lower() if self._octets.isascii() else b"=?"
+        return lower if _DECODED.search(lower) is None else b""
 
 
 def sent_fits(day: date | None, leaf: SentLeaf) -> bool:
