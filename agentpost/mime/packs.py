@@ -16,30 +16,36 @@ Chinese, Japanese and Korean words are often two characters long: pairs count th
 from __future__ import annotations
 
 import re
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
-from zlib import crc32
+from itertools import pairwise
 
 _WORDS = re.compile(r"\w\w+")
 _ONE_WORD = re.compile(r"\w{3,}")
-_FIRST_CJK = "\u2e80"
+_WORD_OCTETS = bytes(
+    octet if chr(octet).isalnum() or octet == 0x5F else 0x20 for octet in range(0x80)
+).ljust(0x100)
+"""What is no part of an ASCII word becomes a space."""
+_FIRST_CJK = 0x2E80
 _GRAM_BITS = 0xFFFF
 _FEWEST_BUCKETS, _MOST_BUCKETS = 1 << 10, 1 << 16
 _BUCKETS_PER_OCTET = 3
 """Mail has a trigram in four octets that no octets before had: one bit of twelve is set then."""
 _FREQUENT = 16
 """Of a pack's texts, the part that has a frequent word: one of so many."""
-_WORDS_AT_ONCE = 500
-"""Words worked on between two chances for others: less than a millisecond."""
+_WORDS_AT_ONCE = 250
+_ROWS_AT_ONCE = 4096
+"""Work between two chances for others: less than a millisecond."""
 
 
 @dataclass(frozen=True, slots=True)
 class PackText:
-    """The folded texts of one message: its header lines of any kind, and its body."""
+    """The folded texts of one message in UTF-8: its header lines of any kind, and its body."""
 
-    header: Sequence[str]
-    body: str
+    header: Sequence[bytes]
+    body: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +68,8 @@ class Pack:
 def pack_of(texts: Sequence[PackText]) -> Generator[None, None, Pack]:
     """Work out the pack of ``texts``; stops every now and then, for others to have a chance."""
     width = (len(texts) + 7) // 8
-    in_header: dict[str, int] = {}
-    in_body: dict[str, int] = {}
+    in_header: dict[bytes, int] = defaultdict(int)
+    in_body: dict[bytes, int] = defaultdict(int)
     bit = 1 << width * 8
     for text in texts:
         bit >>= 1
@@ -71,21 +77,28 @@ def pack_of(texts: Sequence[PackText]) -> Generator[None, None, Pack]:
         _note_words(in_body, (text.body,), bit)
         yield
     octets = sum(len(text.body) + sum(map(len, text.header)) for text in texts)
-    slices = [0] * _buckets(octets // max(1, len(texts)))
-    last = len(slices) - 1
-    words = [*in_body, *(word for word in in_header if word not in in_body)]
-    for at in range(0, len(words), _WORDS_AT_ONCE):
-        for word in words[at : at + _WORDS_AT_ONCE]:
-            having = in_body.get(word, 0) | in_header.get(word, 0)
-            for gram in _grams(word):
-                slices[gram & last] |= having
+    buckets = _buckets(octets // max(1, len(texts)))
+    slices = [0] * buckets
+    last = buckets - 1
+    few = len(texts) // _FREQUENT
+    frequent: list[bytes] = []
+    for at, word in enumerate(in_header.keys() | in_body.keys()):
+        having = in_header.get(word, 0) | in_body.get(word, 0)
+        for gram in _grams(word):
+            slices[gram & last] |= having
+        if having.bit_count() > few and len(word) > 2:
+            frequent.append(word)
+        if at % _WORDS_AT_ONCE == 0:
+            yield
+    packed = bytearray()
+    for start in range(0, buckets, _ROWS_AT_ONCE):
+        packed += _rows(slices[start : start + _ROWS_AT_ONCE], width)
         yield
-    frequent = _frequent(words, in_header, in_body, len(texts) // _FREQUENT)
     return Pack(
         width,
-        len(slices),
-        _rows(slices, width),
-        tuple([_hashed(word) for word in frequent]),
+        buckets,
+        bytes(packed),
+        tuple([_hash_word(word) for word in frequent]),
         _rows([in_header.get(word, 0) for word in frequent], width),
         _rows([in_body.get(word, 0) for word in frequent], width),
     )
@@ -93,23 +106,25 @@ def pack_of(texts: Sequence[PackText]) -> Generator[None, None, Pack]:
 
 def grams_of(folded: Iterable[str], most: int) -> list[int]:
     """The hashes of the trigrams that the folded strings have, each once; at most so many."""
-    found = {
-        gram: None for text in folded for word in _WORDS.findall(text) for gram in _grams(word)
-    }
+    words = [word for text in folded for word in _WORDS.findall(text)]
+    found = {gram: None for word in words for gram in _grams(word.encode())}
     return list(found)[:most]
 
 
 def word_of(folded: str) -> int | None:
     """The hash of a string that is one whole word; None when it is not, or too short."""
-    return None if _ONE_WORD.fullmatch(folded) is None else _hashed(folded)
+    return None if _ONE_WORD.fullmatch(folded) is None else _hash_word(folded.encode())
 
 
-def _note_words(having: dict[str, int], texts: Iterable[str], bit: int) -> None:
-    words: set[str] = set()
+def _note_words(having: dict[bytes, int], texts: Iterable[bytes], bit: int) -> None:
+    words: set[bytes] = set()
     for text in texts:
-        words.update(_WORDS.findall(text))
+        if text.isascii():
+            words.update(text.translate(_WORD_OCTETS).split())
+        else:
+            words.update([word.encode() for word in set(_WORDS.findall(text.decode()))])
     for word in words:
-        having[word] = having.get(word, 0) | bit
+        having[word] |= bit
 
 
 def _buckets(octets: int) -> int:
@@ -118,29 +133,28 @@ def _buckets(octets: int) -> int:
     return max(_FEWEST_BUCKETS, 1 << max(0, wanted - 1).bit_length())
 
 
-def _frequent(
-    words: Iterable[str], in_header: Mapping[str, int], in_body: Mapping[str, int], texts: int
-) -> list[str]:
-    return [
-        word
-        for word in words
-        if (in_body.get(word, 0) | in_header.get(word, 0)).bit_count() > texts and len(word) > 2
+def _grams(word: bytes) -> list[int]:
+    """The hashes of a word's trigrams: the places of their characters in a number of three digits.
+
+    In ASCII, where words have some 36 different characters, hardly any two are alike.
+    """
+    points = word if word.isascii() else [ord(character) for character in word.decode()]
+    found = [
+        (a * 1091 + b * 33 + c) & _GRAM_BITS
+        for a, b, c in zip(points, points[1:], points[2:], strict=False)
     ]
+    if points is word:
+        return found
+    found += [
+        (a * 1091 + b * 33) & _GRAM_BITS
+        for a, b in pairwise(points)
+        if a >= _FIRST_CJK and b >= _FIRST_CJK
+    ]
+    return found
 
 
-def _grams(word: str) -> list[int]:
-    octets = word.encode("utf-8", "replace")
-    if len(octets) == len(word):
-        return [crc32(octets[at : at + 3]) & _GRAM_BITS for at in range(len(octets) - 2)]
-    found = [word[at : at + 3] for at in range(len(word) - 2)]
-    pairs = (word[at : at + 2] for at in range(len(word) - 1))
-    found += [pair for pair in pairs if pair[0] >= _FIRST_CJK and pair[1] >= _FIRST_CJK]
-    return [crc32(gram.encode("utf-8", "replace")) & _GRAM_BITS for gram in found]
-
-
-def _hashed(word: str) -> int:
-    octets = word.encode("utf-8", "replace")
-    return int.from_bytes(blake2b(octets, digest_size=8).digest(), "big", signed=True)
+def _hash_word(word: bytes) -> int:
+    return int.from_bytes(blake2b(word, digest_size=8).digest(), "big", signed=True)
 
 
 def _rows(rows: Iterable[int], width: int) -> bytes:

@@ -169,7 +169,7 @@ _PACK = "SELECT pack_messages($1, $2, $3, $4, $5, $6, $7)"
 
 
 def _pack_text(row: Row) -> PackText:
-    return PackText((row["headers"].decode(), row["parts"].decode()), row["body"].decode())
+    return PackText((row["headers"], row["parts"]), row["body"])
 
 
 def _columns(indexed: Sequence[Indexed]) -> list[list[Any]]:
