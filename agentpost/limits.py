@@ -375,7 +375,7 @@ class SmartHostLimits:
 class IndexingLimits:
     """What search knows of a message's text."""
 
-    batch_messages: int = 32
+    batch_messages: int = 64
     """Messages written by one transaction."""
     batch_octets: int = 4 * 1024 * 1024
     """Octets read by one transaction."""

@@ -69,6 +69,38 @@ async def test_what_is_committed_here_is_indexed_soon(world: World) -> None:
         nursery.cancel_scope.cancel()
 
 
+async def test_the_rest_is_long_only_after_a_batch_during_which_something_came(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for n in range(3):
+        await world.receive(b"Subject: %d\r\n\r\nbody\r\n" % n)
+    one = work(world, batch_messages=1, busy_rest=5.0)
+    rests: list[bool] = []
+
+    async def sleep(seconds: float) -> None:
+        rests.append(seconds > 0)
+
+    async def write(*arguments: Any) -> int:
+        if not rests:
+            one.note(world.inbox)
+        return await written(*arguments)
+
+    written = one._texts.write
+    monkeypatch.setattr(one._texts, "write", write)
+    monkeypatch.setattr(trio, "sleep", sleep)
+    assert not await one._index(None, float("inf"))
+    assert rests == [True, False, False]
+
+
+async def test_texts_that_have_become_many_become_packs(world: World) -> None:
+    for n in range(7):
+        await world.receive(b"Subject: %d\r\n\r\nbody\r\n" % n)
+    await work(world, batch_messages=4, pack_messages=3).run(JOB)
+    packs = await world.rows("SELECT cardinality(messages) AS size FROM message_packs")
+    assert [row["size"] for row in packs] == [3, 3]
+    assert await world.value("SELECT count(*) FROM message_fields WHERE pack IS NULL") == 1
+
+
 async def test_large_messages_come_from_files_and_threads(world: World) -> None:
     await world.receive(b"Subject: x\r\n\r\n" + b"needle in a large message\r\n" * 12_000)
     await work(world).run(JOB)

@@ -177,6 +177,18 @@ async def test_only_those_asked_about_are_looked_at(world: World) -> None:
     assert list(matches.found) == [2]
 
 
+@pytest.mark.parametrize("way", ["place_few", "place_many"])
+async def test_messages_are_placed_alike_however_many(world: World, way: str) -> None:
+    messages = await receive_all(world)
+    mailbox = await inbox_mailbox(world)
+    packed = await world.value(
+        f"SELECT {way}($1, $2, $3)", world.inbox, mailbox, [*messages[1:4], "msg_x"]
+    )
+    assert {packed[at : at + 4] for at in range(0, len(packed), 4)} == {
+        uid.to_bytes(4, "big") for uid in (2, 3, 4)
+    }
+
+
 async def test_what_is_not_indexed_is_unsure(world: World) -> None:
     await receive_all(world)
     mailbox = await inbox_mailbox(world)
@@ -233,7 +245,8 @@ async def test_nobody_finds_the_mail_of_others(
     other = await make_world(database, tmp_path / "other")
     await receive_all(world)
     await receive_all(other)
-    await index_all(world)
+    await index_all(world, pack_messages=4)
+    assert await world.value("SELECT count(DISTINCT organization_id) FROM message_packs") == 2
     theirs = await inbox_mailbox(other)
     search = searching(world)
     for where in (world.where, other.where):
@@ -382,3 +395,8 @@ def test_the_corpus_has_texts(corpus: Path) -> None:
         texts = texts_of(octets)
         assert texts.headers.startswith("\n")
         texts.body.encode()
+        for text in (texts.headers, texts.body):
+            needle = text[len(text) // 2 :][:9]
+            for field in (TextField.TEXT, TextField.BODY, TextField.SUBJECT):
+                leaf = TextLeaf(field, needle)
+                assert Content(octets).matches(leaf) == in_texts(octets, leaf), (path, leaf)

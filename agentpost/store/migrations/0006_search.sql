@@ -227,7 +227,7 @@ LANGUAGE plpgsql STABLE AS $$
 BEGIN
     IF coalesce(cardinality(ids), 0) = 0 THEN
         RETURN NULL;
-    ELSIF cardinality(ids) <= 500 THEN
+    ELSIF cardinality(ids) <= 1500 THEN
         RETURN place_few(of_inbox, in_mailbox, ids);
     ELSE
         RETURN place_many(of_inbox, in_mailbox, ids);
