@@ -94,7 +94,8 @@ $$;
 -- Whoever deletes a text deletes what was made of it.  A pack that has lost most of its messages is
 -- dissolved; what is left of it waits for the next one.
 CREATE FUNCTION forget_index() RETURNS trigger
-LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan SET enable_seqscan = off AS $$
+LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan
+    SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
     v_packs bigint[];
 BEGIN
