@@ -232,7 +232,7 @@ class Content:
     @cached_property
     def _shows_addresses(self) -> bool:
         """Whether every address surely stands in the header as ENVELOPE shows it."""
-        fields = _ADDRESSES.findall(self._header or b"(")
+        fields = _ADDRESSES.findall(self._header or b"")
         return not any(map(_SPELLED_OTHERWISE.search, fields))
 
     @cached_property
