@@ -20,7 +20,7 @@ from agentpost.model.mailbox import Flag, FlagChange, Snapshot
 from agentpost.store.index import IndexLimits, MailboxIndex
 from agentpost.store.mailboxes import Mailboxes, MailboxLimits
 from agentpost.store.opening import Committed
-from agentpost.store.pool import Database
+from agentpost.store.pool import Connection, Database
 from agentpost.store.store import Door
 from tests.jobs.world import LETTER, World, make_world
 
@@ -230,3 +230,38 @@ async def test_a_change_of_flags_writes_no_index(world: World) -> None:
     )
     names = {row["attname"] for row in indexed}
     assert not names & {"flags", "keywords", "modseq", "uidnext", "recent_from"}
+
+
+_ONE_UID = {
+    "store_flags": "store_flags($1, $2, '{700}', 'add', 8::smallint, '{}', NULL, $3)",
+    "expunge": "expunge($1, $2, '{700}', false, $3)",
+    "copy": "copy_placements($1, $2, '{700}', $2, false, $3)",
+    "move": "copy_placements($1, $2, '{700}', $2, true, $3)",
+    "look": "load_mailbox($2, $3) WHERE $1 <> ''",
+}
+
+
+@pytest.mark.parametrize("change", _ONE_UID)
+async def test_a_change_of_one_message_reads_a_block_at_most(world: World, change: str) -> None:
+    _, mailboxes = wired(world)
+    box = (await mailboxes.find(_ACTOR, world.where, "INBOX")).id
+    for _ in range(9):
+        everyone = await world.value(
+            "SELECT array_agg(uid) FROM placements WHERE mailbox_id = $1", box
+        )
+        await mailboxes.copy(_ACTOR, world.where, box, everyone, "INBOX")
+
+    async def rows_read(connection: Connection) -> int:
+        count: int = await connection.value(
+            "SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_xact_user_tables"
+            " WHERE relname = 'placements'"
+        )
+        return count
+
+    async def measured(connection: Connection) -> int:
+        since = await connection.value("SELECT modseq FROM mailboxes WHERE id = $1", box)
+        before = await rows_read(connection)
+        await connection.rows(f"SELECT * FROM {_ONE_UID[change]}", world.inbox, box, since)
+        return await rows_read(connection) - before
+
+    assert 0 < await world.database.run("*", measured, atomic=True) < 200

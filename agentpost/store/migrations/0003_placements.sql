@@ -2,6 +2,9 @@
 -- what it did, so that one statement is the whole transaction.  With its answer comes what has
 -- changed in the mailbox since the modseq that the caller knows (nothing when that is null), so
 -- that nobody need read what he wrote.  Each statement in them costs as much as some twenty rows.
+--
+-- Their plans are made once a connection, perhaps while the tables are small, when to read all of a
+-- mailbox and sort it looks as cheap as to follow the index; the settings leave the index alone.
 
 -- The placements of a mailbox whose modseq is later than `since`, found without an index on modseq,
 -- which every change of a flag would have to write: three rows in place of one.  A mailbox gives
@@ -34,7 +37,7 @@ CREATE TYPE mailbox_state AS (
     keyword_uids bigint[], keyword_words jsonb, gone_uids bigint[], gone_modseqs bigint[]
 );
 
-CREATE FUNCTION load_mailbox(in_mailbox bigint, since bigint) RETURNS SETOF mailbox_state
+CREATE FUNCTION mailbox_since(in_mailbox bigint, since bigint) RETURNS SETOF mailbox_state
 LANGUAGE sql STABLE AS $$
     SELECT b.uidvalidity, b.uidnext, b.modseq, b.recent_from, b.keywords,
         r.uids, r.flags, r.modseqs, r.sizes, r.dates, r.zones, r.saved,
@@ -64,6 +67,14 @@ LANGUAGE sql STABLE AS $$
     WHERE b.id = CASE WHEN since IS NOT NULL THEN in_mailbox END;
 $$;
 
+CREATE FUNCTION load_mailbox(in_mailbox bigint, since bigint) RETURNS SETOF mailbox_state
+LANGUAGE plpgsql STABLE SET enable_seqscan = off
+    SET enable_bitmapscan = off AS $$
+BEGIN
+    RETURN QUERY SELECT * FROM mailbox_since(in_mailbox, since);
+END
+$$;
+
 -- What a change answers, and the state of the mailbox since a modseq.
 CREATE TYPE mailbox_change AS (
     answered bigint[], placed bigint[], placed_in bigint,
@@ -81,8 +92,8 @@ CREATE FUNCTION store_flags(
     of_inbox text, in_mailbox bigint, of_uids bigint[], mode text, bits smallint, words text[],
     unchanged_since bigint, since bigint DEFAULT NULL
 ) RETURNS SETOF mailbox_change
-LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan
-    SET enable_seqscan = off AS $$
+LANGUAGE plpgsql SET enable_seqscan = off
+    SET enable_bitmapscan = off AS $$
 DECLARE
     v_modseq bigint;
     v_known text[];
@@ -144,7 +155,7 @@ BEGIN
         UPDATE mailboxes b SET modseq = v_modseq, keywords = v_known WHERE b.id = in_mailbox;
     END IF;
     RETURN QUERY SELECT v_refused, NULL::bigint[], NULL::bigint, s.*
-    FROM (SELECT) AS one LEFT JOIN load_mailbox(in_mailbox, since) s ON true;
+    FROM (SELECT) AS one LEFT JOIN mailbox_since(in_mailbox, since) s ON true;
 END
 $$;
 
@@ -154,8 +165,8 @@ CREATE FUNCTION expunge(
     of_inbox text, in_mailbox bigint, of_uids bigint[], only_deleted boolean,
     since bigint DEFAULT NULL
 ) RETURNS SETOF mailbox_change
-LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan
-    SET enable_seqscan = off AS $$
+LANGUAGE plpgsql SET enable_seqscan = off
+    SET enable_bitmapscan = off AS $$
 DECLARE
     v_modseq bigint;
     v_uids bigint[];
@@ -166,9 +177,12 @@ BEGIN
     IF NOT FOUND THEN
         RAISE EXCEPTION 'no_mailbox' USING ERRCODE = 'AP001';
     END IF;
+    IF of_uids IS NULL THEN
+        -- Not as an alternative below, which would make every expunge read the whole mailbox.
+        of_uids := ARRAY(SELECT p.uid FROM placements p WHERE p.mailbox_id = in_mailbox);
+    END IF;
     WITH gone AS (
-        DELETE FROM placements p
-        WHERE p.mailbox_id = in_mailbox AND (of_uids IS NULL OR p.uid = ANY (of_uids))
+        DELETE FROM placements p WHERE p.mailbox_id = in_mailbox AND p.uid = ANY (of_uids)
             AND (NOT only_deleted OR (p.flags & 8) <> 0)
         RETURNING p.uid, p.organization_id, p.inbox_id, p.message_id
     ), kept AS (
@@ -183,14 +197,14 @@ BEGIN
         PERFORM forget_messages(v_messages);
     END IF;
     RETURN QUERY SELECT v_uids, NULL::bigint[], NULL::bigint, s.*
-    FROM (SELECT) AS one LEFT JOIN load_mailbox(in_mailbox, since) s ON true;
+    FROM (SELECT) AS one LEFT JOIN mailbox_since(in_mailbox, since) s ON true;
 END
 $$;
 
 -- Deletes those of the messages that no mailbox holds any longer.
 CREATE FUNCTION forget_messages(ids text[]) RETURNS void
-LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan
-    SET enable_seqscan = off AS $$
+LANGUAGE plpgsql SET enable_seqscan = off
+    SET enable_bitmapscan = off AS $$
 DECLARE
     v_gone text[];
     v_blobs text[];
@@ -227,8 +241,8 @@ CREATE FUNCTION copy_placements(
     of_inbox text, in_mailbox bigint, of_uids bigint[], to_mailbox bigint, moving boolean,
     since bigint DEFAULT NULL
 ) RETURNS SETOF mailbox_change
-LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan
-    SET enable_seqscan = off AS $$
+LANGUAGE plpgsql SET enable_seqscan = off
+    SET enable_bitmapscan = off AS $$
 DECLARE
     v_modseq bigint;
     v_first bigint;
@@ -292,6 +306,6 @@ BEGIN
     END IF;
     RETURN QUERY SELECT v_uids,
         ARRAY(SELECT generate_series(v_first, v_first - 1 + cardinality(v_uids))), v_validity, s.*
-    FROM (SELECT) AS one LEFT JOIN load_mailbox(in_mailbox, since) s ON true;
+    FROM (SELECT) AS one LEFT JOIN mailbox_since(in_mailbox, since) s ON true;
 END
 $$;
