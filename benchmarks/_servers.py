@@ -30,14 +30,17 @@ class Contestant:
     smtp: tuple[Place, ...]
     addresses: tuple[str, ...]
     lmtp: bool
-    pids: tuple[int, ...]
+    root: int
+    """Its first process; all others descend from it."""
     http: tuple[int, str] | None = None
+    """Port of the REST API and a key."""
+    data_dir: Path | None = None
 
 
 _SERVICES = ("smtps", "submission", "imaps", "http", "metrics")
 
 
-def environment_of(directory: Path) -> dict[str, str]:
+def environment_of(directory: Path, **settings: str) -> dict[str, str]:
     """The settings of a server of its own below ``directory``: free ports and a key."""
     return {
         **os.environ,
@@ -46,14 +49,15 @@ def environment_of(directory: Path) -> dict[str, str]:
         "AGENTPOST_LOG_LEVEL": "warning",
         "AGENTPOST_LOG_FORMAT": "json",
         "AGENTPOST_WORKERS": "1",
-        **{f"AGENTPOST_{name.upper()}_BIND": f"127.0.0.1:{_free_port()}" for name in _SERVICES},
+        **{f"AGENTPOST_{name.upper()}_BIND": f"127.0.0.1:{free_port()}" for name in _SERVICES},
+        **settings,
     }
 
 
 @contextmanager
-def ours(directory: Path, accounts: int) -> Iterator[Contestant]:
+def ours(directory: Path, accounts: int, **settings: str) -> Iterator[Contestant]:
     """AgentPost as ``agentpost serve`` starts it, with durable commits."""
-    environment = environment_of(directory)
+    environment = environment_of(directory, **settings)
     key = environment["AGENTPOST_BOOTSTRAP_KEY"]
     ports = {
         name: int(environment[f"AGENTPOST_{name.upper()}_BIND"].rpartition(":")[2])
@@ -62,7 +66,7 @@ def ours(directory: Path, accounts: int) -> Iterator[Contestant]:
     command = [sys.executable, "-m", "agentpost", "serve"]
     process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
     try:
-        _await_port(ports["http"])
+        await_port(ports["http"])
         made = [_make_inbox(ports["http"], key, f"bench{n}") for n in range(accounts)]
         yield Contestant(
             "AgentPost",
@@ -70,8 +74,9 @@ def ours(directory: Path, accounts: int) -> Iterator[Contestant]:
             tuple(Place("127.0.0.1", ports["smtps"], address, key) for address in made),
             tuple(made),
             lmtp=False,
-            pids=(process.pid, *_children(process.pid)),
+            root=process.pid,
             http=(ports["http"], key),
+            data_dir=Path(environment["AGENTPOST_DATA_DIR"]),
         )
     finally:
         process.terminate()
@@ -110,6 +115,7 @@ mail_uid = {user}
 mail_gid = {group}
 default_process_limit = 2000
 default_client_limit = 20000
+mail_max_userip_connections = 20000
 service anvil {{
   chroot =
 }}
@@ -161,7 +167,7 @@ def dovecot(directory: Path, accounts: int) -> Iterator[Contestant | None]:
     (directory / "cert.pem").write_bytes(chain)
     (directory / "key.pem").write_bytes(key)
     (directory / "mail").mkdir()
-    imaps, lmtp = _free_port(), _free_port()
+    imaps, lmtp = free_port(), free_port()
     configuration = directory / "dovecot.conf"
     configuration.write_text(
         _DOVECOT.format(
@@ -175,7 +181,7 @@ def dovecot(directory: Path, accounts: int) -> Iterator[Contestant | None]:
             parent.chmod(parent.stat().st_mode | 0o011)
     process = subprocess.Popen([program, "-F", "-c", str(configuration)])
     try:
-        _await_port(imaps)
+        await_port(imaps)
         names = tuple(f"bench{n}" for n in range(accounts))
         yield Contestant(
             "Dovecot",
@@ -183,21 +189,21 @@ def dovecot(directory: Path, accounts: int) -> Iterator[Contestant | None]:
             tuple(Place("127.0.0.1", lmtp, name, "benchmark", tls=False) for name in names),
             tuple(f"{name}@localhost" for name in names),
             lmtp=True,
-            pids=(process.pid,),
+            root=process.pid,
         )
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(30)
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
         port: int = sock.getsockname()[1]
         return port
 
 
-def _await_port(port: int) -> None:
+def await_port(port: int) -> None:
     until = time.monotonic() + 60
     while time.monotonic() < until:
         try:
@@ -207,16 +213,3 @@ def _await_port(port: int) -> None:
         else:
             return
     raise TimeoutError(f"nothing listens on port {port}")
-
-
-def _children(pid: int) -> list[int]:
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                status = (entry / "stat").read_text()
-            except OSError:
-                continue
-            if int(status.rpartition(")")[2].split()[1]) == pid:
-                found.append(int(entry.name))
-    return found

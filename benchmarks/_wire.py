@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import base64
+import re
 import socket
 import ssl
-import statistics
-import threading
 import time
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+_LENGTH = re.compile(rb"\r\ncontent-length: *([0-9]+)\r\n", re.IGNORECASE)
+_CONTEXT = ssl._create_unverified_context()
 LINE = b"The quick brown fox jumps over the lazy dog, again and again, every day.\r\n"
 
 
@@ -40,9 +40,7 @@ def connect(place: Place) -> socket.socket:
     """A connected socket, under TLS where the place wants it."""
     sock = socket.create_connection((place.host, place.port), 60)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    if not place.tls:
-        return sock
-    return ssl._create_unverified_context().wrap_socket(sock)
+    return _CONTEXT.wrap_socket(sock) if place.tls else sock
 
 
 class Imap:
@@ -131,41 +129,50 @@ class Submitter:
                 return line
 
     def submit(self, sender: str, recipient: str, message: bytes) -> None:
-        """One message; MAIL, RCPT and DATA go out together (RFC 2920)."""
+        """One message, to its 250."""
+        self.announce(sender, recipient)
+        self._send(message + b".\r\n")
+
+    def announce(self, sender: str, recipient: str) -> None:
+        """MAIL, RCPT and DATA, which go out together (RFC 2920); the message is to follow."""
         self.sock.sendall(f"MAIL FROM:<{sender}>\r\nRCPT TO:<{recipient}>\r\nDATA\r\n".encode())
         for _ in range(3):
             self.reply()
-        self._send(message + b".\r\n")
 
     def close(self) -> None:
         """Hang up."""
         self.sock.close()
 
 
-def rate(workers: Sequence[Callable[[], int]]) -> float:
-    """Things done a second by ``workers``, which start together and say how many each did."""
-    barrier = threading.Barrier(len(workers) + 1)
-    done: list[int] = []
+class Http:
+    """One kept HTTP connection with a key; answers must say their length."""
 
-    def run(work: Callable[[], int]) -> None:
-        barrier.wait()
-        done.append(work())
+    def __init__(self, port: int, key: str) -> None:
+        self.sock = connect(Place("127.0.0.1", port, "", "", tls=False))
+        self._fields = (
+            f" HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nAuthorization: Bearer {key}\r\n\r\n"
+        ).encode()
 
-    threads = [threading.Thread(target=run, args=(work,)) for work in workers]
-    for thread in threads:
-        thread.start()
-    barrier.wait()
-    began = time.perf_counter()
-    for thread in threads:
-        thread.join()
-    return sum(done) / (time.perf_counter() - began)
+    def get(self, target: str) -> bytes:
+        """The body of the answer.  Raises: RuntimeError when its status is not 200."""
+        self.sock.sendall(b"GET " + target.encode() + self._fields)
+        received = b""
+        while (end := received.find(b"\r\n\r\n")) < 0:
+            received += self._some()
+        length = _LENGTH.search(received, 0, end + 2)
+        if not received.startswith(b"HTTP/1.1 200 ") or length is None:
+            raise RuntimeError(received[:500].decode("latin-1"))
+        whole = end + 4 + int(length[1])
+        while len(received) < whole:
+            received += self._some()
+        return received[end + 4 :]
 
+    def _some(self) -> bytes:
+        octets = self.sock.recv(262_144)
+        if not octets:
+            raise ConnectionError("the server closed the connection")
+        return octets
 
-def median_ms(work: Callable[[], object], times: int) -> float:
-    """The median time of ``work`` in milliseconds."""
-    taken = []
-    for _ in range(times):
-        began = time.perf_counter()
-        work()
-        taken.append((time.perf_counter() - began) * 1000)
-    return statistics.median(taken)
+    def close(self) -> None:
+        """Hang up."""
+        self.sock.close()

@@ -1,33 +1,33 @@
-"""The whole server: submission, IMAP and REST, beside Dovecot in the same run.
+"""Submission and IMAP of the whole server, beside Dovecot in the same run.
 
     python -m benchmarks mail [messages in the large mailbox]
 
 Every commit is durable and every connection of ours is under TLS.  Dovecot takes mail by LMTP
 without TLS, which is its fastest way in.  The physical limit of a run is told first: how many
-times a second this disk syncs a small write.
+times a second this disk syncs a small write.  Beside each row stands the CPU that the server, and
+PostgreSQL apart, spent on one operation.
 """
 
 from __future__ import annotations
 
-import http.client
 import os
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
+from benchmarks._load import Client, Figure, Work, median_ms, rate
 from benchmarks._servers import Contestant, dovecot, ours
-from benchmarks._wire import Imap, Submitter, mail, median_ms, rate
+from benchmarks._wire import Imap, Submitter, mail
 
 _SUBMISSIONS = ((1, 200, 4096), (8, 100, 4096), (32, 50, 4096), (8, 25, 102_400))
-_REST = ((32, 50),)
 
 
 def main() -> None:
     """Measure and print one row a measurement."""
-    large = int(sys.argv[2]) if len(sys.argv) > 2 else 10_000
+    large = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000
     with tempfile.TemporaryDirectory(prefix="bench") as temporary, ExitStack() as stack:
         directory = Path(temporary)
         print(f"fsync of 4 KiB: {_syncs(directory):,.0f} a second")
@@ -37,9 +37,9 @@ def main() -> None:
             contestants.append(peer)
         table: dict[str, dict[str, float]] = {}
         for contestant in contestants:
-            for name, value in _measured(contestant, large):
-                table.setdefault(name, {})[contestant.name] = value
-                print(f"{contestant.name:10} {name:48} {value:12,.2f}", flush=True)
+            for name, figure in _measured(contestant, large):
+                table.setdefault(name, {})[contestant.name] = figure.value
+                print(f"{contestant.name:10} {name:54} {figure}", flush=True)
         _print(table, [contestant.name for contestant in contestants])
 
 
@@ -53,56 +53,60 @@ def _syncs(directory: Path) -> float:
     return count / (time.perf_counter() - began)
 
 
-def _measured(contestant: Contestant, large: int) -> list[tuple[str, float]]:
-    rows: list[tuple[str, float]] = []
+def _measured(contestant: Contestant, large: int) -> Iterator[tuple[str, Figure]]:
     for sessions, count, octets in _SUBMISSIONS:
         name = f"accept and commit, {octets} octets, {sessions} sessions (/s)"
-        rows.append((name, _submissions(contestant, sessions, count, octets)))
-    rows.append(("APPEND 4 KiB, 8 clients (/s)", _appends(contestant, 8, 50)))
-    rows += _mailbox(contestant, large)
-    rows.append(("login with full handshake, 4 at a time (/s)", _logins(contestant)))
-    if contestant.http is not None:
-        rows += _rest(contestant)
-    return rows
+        yield name, _submissions(contestant, sessions, count, octets)
+    yield "APPEND 4 KiB, 8 clients (/s)", _appends(contestant, 8, 50)
+    yield from _mailbox(contestant, large)
+    yield "login with full handshake, 4 at a time (/s)", _logins(contestant)
 
 
-def _submissions(contestant: Contestant, sessions: int, count: int, octets: int) -> float:
-    def worker(number: int) -> Callable[[], int]:
+def _submissions(contestant: Contestant, sessions: int, count: int, octets: int) -> Figure:
+    def client(number: int) -> Client:
         half = len(contestant.addresses) // 2
         sender = contestant.addresses[number % half]
         recipient = contestant.addresses[half + number % half]
-        client = Submitter(contestant.smtp[number % half], lmtp=contestant.lmtp)
-        messages = [mail(sender, recipient, f"{number}.{n}", octets) for n in range(count)]
 
-        def run() -> int:
-            for message in messages:
-                client.submit(sender, recipient, message)
-            client.close()
-            return count
+        def ready() -> Work:
+            client = Submitter(contestant.smtp[number % half], lmtp=contestant.lmtp)
+            messages = [mail(sender, recipient, f"{number}.{n}", octets) for n in range(count)]
 
-        return run
+            def run() -> int:
+                for message in messages:
+                    client.submit(sender, recipient, message)
+                client.close()
+                return count
 
-    return rate([worker(number) for number in range(sessions)])
+            return run
+
+        return ready
+
+    return rate([client(number) for number in range(sessions)], contestant.root)
 
 
-def _appends(contestant: Contestant, clients: int, count: int) -> float:
-    def worker(number: int) -> Callable[[], int]:
-        client = Imap(contestant.imap[number])
+def _appends(contestant: Contestant, clients: int, count: int) -> Figure:
+    def client(number: int) -> Client:
         address = contestant.addresses[number]
-        messages = [mail(address, address, f"a{number}.{n}", 4096) for n in range(count)]
 
-        def run() -> int:
-            for message in messages:
-                client.append("Trash" if contestant.http else "INBOX", message)
-            client.close()
-            return count
+        def ready() -> Work:
+            client = Imap(contestant.imap[number])
+            messages = [mail(address, address, f"a{number}.{n}", 4096) for n in range(count)]
 
-        return run
+            def run() -> int:
+                for message in messages:
+                    client.append("Trash" if contestant.http else "INBOX", message)
+                client.close()
+                return count
 
-    return rate([worker(number) for number in range(clients)])
+            return run
+
+        return ready
+
+    return rate([client(number) for number in range(clients)], contestant.root)
 
 
-def _mailbox(contestant: Contestant, large: int) -> list[tuple[str, float]]:
+def _mailbox(contestant: Contestant, large: int) -> Iterator[tuple[str, Figure]]:
     client = Imap(contestant.imap[-1])
     client.run(b"CREATE large")
     address = contestant.addresses[-1]
@@ -140,7 +144,8 @@ def _mailbox(contestant: Contestant, large: int) -> list[tuple[str, float]]:
         ("MOVE of 1 (ms)", _mover(client, 1), 15),
         ("MOVE of 500 (ms)", _mover(client, 500), 3),
     ]
-    return [(name, median_ms(each, times)) for name, each, times in work]
+    for name, each, times in work:
+        yield name, median_ms(each, times, contestant.root)
 
 
 def _toggle(client: Imap, numbers: str) -> Callable[[], object]:
@@ -168,41 +173,16 @@ def _mover(client: Imap, count: int) -> Callable[[], object]:
     return run
 
 
-def _logins(contestant: Contestant) -> float:
-    def worker(number: int) -> Callable[[], int]:
+def _logins(contestant: Contestant) -> Figure:
+    def client(number: int) -> Client:
         def run() -> int:
             for _ in range(40):
                 Imap(contestant.imap[number]).close()
             return 40
 
-        return run
+        return lambda: run
 
-    return rate([worker(number) for number in range(4)])
-
-
-def _rest(contestant: Contestant) -> list[tuple[str, float]]:
-    assert contestant.http is not None
-    port, key = contestant.http
-    path = f"/api/v1/inboxes/{contestant.addresses[-1]}/messages?limit=20&folder=large"
-
-    def worker(count: int) -> Callable[[], int]:
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
-
-        def run() -> int:
-            for _ in range(count):
-                connection.request("GET", path, headers={"Authorization": f"Bearer {key}"})
-                answer = connection.getresponse()
-                body = answer.read()
-                if answer.status != 200:
-                    raise RuntimeError(body[:300].decode())
-            return count
-
-        return run
-
-    return [
-        (f"REST list of 20, {clients} connections (/s)", rate([worker(n) for _ in range(clients)]))
-        for clients, n in _REST
-    ]
+    return rate([client(number) for number in range(4)], contestant.root)
 
 
 def _print(table: dict[str, dict[str, float]], names: list[str]) -> None:

@@ -75,6 +75,9 @@ class _Stream:
         await trio.lowlevel.checkpoint_if_cancelled()
         self.sent += 1
 
+    def send_at_once(self, octets: bytes | bytearray) -> int:
+        return 0
+
     async def aclose(self) -> None:
         await trio.lowlevel.checkpoint()
 
