@@ -216,13 +216,18 @@ _MESSAGES: Final = Part(
             "b.created_modseq > i.modseq",
             "format('modseq %s, of the inbox %s', b.created_modseq, i.modseq)",
         ),
-        ("message_text", "b.indexed AND s.message_id IS NULL", "'search has lost its text'"),
+        (
+            "message_text",
+            "s.message_id IS NULL AND n.message_id IS NULL",
+            "'search has lost its text'",
+        ),
     ),
     _one("o", "t.id, t.size", "blobs", "t.id = b.blob_id")
     + _INBOX
     + _one("h", "t.id, t.inbox_id", "threads", "t.id = b.thread_id")
     + _one("p", "t.uid", "placements", "t.message_id = b.id")
-    + _one("s", "t.message_id", "message_texts", "t.message_id = b.id"),
+    + _one("s", "t.message_id", "message_texts", "t.message_id = b.id")
+    + _one("n", "t.message_id", "unindexed", "t.inbox_id = b.inbox_id AND t.message_id = b.id"),
 )
 
 _THREADS: Final = Part(

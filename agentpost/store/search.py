@@ -167,7 +167,7 @@ def _literal(text: str) -> str:
 _UNSURE = """
 SELECT array_agg(p.uid ORDER BY p.uid) AS uids
 FROM (
-    SELECT m.id FROM messages m WHERE m.inbox_id = $1 AND NOT m.indexed
+    SELECT n.message_id AS id FROM unindexed n WHERE n.inbox_id = $1
     UNION ALL
     SELECT t.message_id FROM message_texts t WHERE t.inbox_id = $1 AND NOT t.whole
 ) u JOIN placements p ON p.message_id = u.id AND p.mailbox_id = $2

@@ -60,7 +60,7 @@ class MessageTexts:
         At most ``limit``, and about ``octets`` in all; only of ``inboxes`` when they are given.
         """
         inbox, message = after or ("", "")
-        chosen = "" if inboxes is None else " AND m.inbox_id = ANY ($5)"
+        chosen = "" if inboxes is None else " AND u.inbox_id = ANY ($5)"
         arguments: list[object] = [inbox, message, limit, octets]
         if inboxes is not None:
             arguments.append(list(inboxes))
@@ -138,9 +138,10 @@ class MessageTexts:
 
 _UNINDEXED = """
 WITH waiting AS (
-    SELECT m.id, m.inbox_id, m.blob_id, m.size FROM messages m
-    WHERE NOT m.indexed AND (m.inbox_id, m.id) > ($1, $2){chosen}
-    ORDER BY m.inbox_id, m.id LIMIT $3
+    SELECT m.id, m.inbox_id, m.blob_id, m.size
+    FROM unindexed u JOIN messages m ON m.id = u.message_id
+    WHERE (u.inbox_id, u.message_id) > ($1, $2){chosen}
+    ORDER BY u.inbox_id, u.message_id LIMIT $3
 ), bounded AS (
     SELECT w.*, sum(w.size) OVER (ORDER BY w.inbox_id, w.id) - w.size AS before FROM waiting w
 )

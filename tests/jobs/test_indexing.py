@@ -26,7 +26,7 @@ def work(world: World, **limits: Any) -> IndexingWork:
 
 
 async def unindexed(world: World) -> int:
-    count: int = await world.value("SELECT count(*) FROM messages WHERE NOT indexed")
+    count: int = await world.value("SELECT count(*) FROM unindexed")
     return count
 
 

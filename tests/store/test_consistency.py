@@ -48,7 +48,7 @@ PLANTED = {
     "message_thread": "DELETE FROM threads",
     "message_placement": "DELETE FROM placements",
     "message_modseq": "UPDATE messages SET created_modseq = 1000000",
-    "message_text": "UPDATE messages SET indexed = true",
+    "message_text": "DELETE FROM unindexed",
     "thread_messages": "UPDATE messages SET thread_id = 'thr_other'",
     "thread_inbox": "UPDATE threads SET inbox_id = 'inb_other'",
     "reference_thread": "UPDATE thread_refs SET thread_id = 'thr_other'",

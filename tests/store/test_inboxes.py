@@ -527,6 +527,7 @@ _TABLES = [
     "threads",
     "thread_refs",
     "messages",
+    "unindexed",
     "placements",
     "expunged",
     "blobs",

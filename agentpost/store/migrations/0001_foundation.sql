@@ -207,7 +207,6 @@ CREATE TABLE messages (
     state            text NOT NULL,
     fingerprint      bytea,
     created_modseq   bigint NOT NULL,
-    indexed          boolean NOT NULL DEFAULT false,
     version          bigint NOT NULL DEFAULT 1,
     created_at       timestamptz NOT NULL DEFAULT now()
 ) WITH (fillfactor = 90);
@@ -222,7 +221,15 @@ ALTER TABLE messages ALTER COLUMN bodystructure SET STORAGE EXTERNAL;
 ALTER TABLE messages ALTER COLUMN parts SET STORAGE EXTERNAL;
 CREATE INDEX messages_by_inbox ON messages (inbox_id, id);
 CREATE INDEX messages_by_thread ON messages (thread_id, id);
-CREATE INDEX messages_unindexed ON messages (id) WHERE NOT indexed;
+
+-- Messages that search does not know yet.  A mark in the message would rewrite all of it, and its
+-- entries in every index, when it is taken away.
+CREATE TABLE unindexed (
+    inbox_id         text COLLATE "C" NOT NULL,
+    message_id       text COLLATE "C" NOT NULL,
+    organization_id  text COLLATE "C" NOT NULL,
+    PRIMARY KEY (inbox_id, message_id)
+);
 
 CREATE TABLE placements (
     mailbox_id       bigint NOT NULL,
@@ -404,7 +411,7 @@ DECLARE
 BEGIN
     FOREACH tenant_table IN ARRAY ARRAY[
         'environments', 'api_keys', 'inboxes', 'mail_credentials', 'blobs', 'mailboxes',
-        'subscriptions', 'threads', 'thread_refs', 'messages', 'placements',
+        'subscriptions', 'threads', 'thread_refs', 'messages', 'unindexed', 'placements',
         'changed_blocks', 'expunged',
         'drafts', 'deliveries', 'relays', 'message_texts', 'events', 'idempotency',
         'audit', 'usage']

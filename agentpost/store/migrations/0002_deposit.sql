@@ -173,6 +173,9 @@ BEGIN
             t.parts, t.preview, t.attachments, t.automated, t.delivered_to, t.authentication,
             t.metadata, t.state, t.fingerprint, t.modseq
         FROM target t
+    ), waiting AS (
+        INSERT INTO unindexed (inbox_id, message_id, organization_id)
+        SELECT t.inbox, t.id, t.organization_id FROM target t
     ), placed AS (
         INSERT INTO placements (mailbox_id, uid, organization_id, inbox_id, message_id, flags,
             keywords, modseq, size, internal_date, zone)

@@ -213,7 +213,9 @@ BEGIN
     WITH gone AS (
         DELETE FROM messages m WHERE m.id = ANY (ids)
             AND NOT EXISTS (SELECT 1 FROM placements p WHERE p.message_id = m.id)
-        RETURNING m.id, m.blob_id, m.thread_id
+        RETURNING m.id, m.inbox_id, m.blob_id, m.thread_id
+    ), forgotten AS (
+        DELETE FROM unindexed u USING gone g WHERE u.inbox_id = g.inbox_id AND u.message_id = g.id
     )
     SELECT array_agg(g.id::text), array_agg(g.blob_id::text), array_agg(g.thread_id::text)
     INTO v_gone, v_blobs, v_threads FROM gone g;

@@ -38,6 +38,7 @@ BEGIN
     WHERE p.mailbox_id = b.id AND b.inbox_id = ANY (ids);
     DELETE FROM expunged e WHERE e.inbox_id = ANY (ids);
     DELETE FROM drafts d WHERE d.inbox_id = ANY (ids);
+    DELETE FROM unindexed u WHERE u.inbox_id = ANY (ids);
     DELETE FROM message_texts t WHERE t.inbox_id = ANY (ids);
     DELETE FROM thread_refs r WHERE r.inbox_id = ANY (ids);
     DELETE FROM threads t WHERE t.inbox_id = ANY (ids);

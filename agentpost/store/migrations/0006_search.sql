@@ -118,9 +118,6 @@ $$;
 CREATE TRIGGER forget_index AFTER DELETE ON message_texts
     REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION forget_index();
 
-DROP INDEX messages_unindexed;
-CREATE INDEX messages_unindexed ON messages (inbox_id, id) WHERE NOT indexed;
-
 -- Writes what was read in messages that still are there; those that have gone meanwhile, or that
 -- another worker has written, are passed over.
 CREATE FUNCTION index_messages(
@@ -133,13 +130,13 @@ LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan
 DECLARE
     v_count bigint;
 BEGIN
-    WITH marked AS (
-        UPDATE messages m SET indexed = true
-        WHERE m.id = ANY (m_id) AND NOT m.indexed
+    WITH taken AS (
+        DELETE FROM unindexed u USING messages m
+        WHERE m.id = ANY (m_id) AND u.inbox_id = m.inbox_id AND u.message_id = m.id
         RETURNING m.id, m.organization_id, m.inbox_id
     ), listed AS (
         SELECT array_position(m_id, k.id::text) AS ord, k.id, k.organization_id, k.inbox_id
-        FROM marked k
+        FROM taken k
     ), texts AS (
         INSERT INTO message_texts (message_id, organization_id, inbox_id, whole, headers, parts,
             body)
