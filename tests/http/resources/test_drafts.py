@@ -241,7 +241,7 @@ async def test_the_scopes_are_needed(api: Api, acme: Tenant) -> None:
     ("body", "path"),
     [
         ({"colour": "red"}, "colour"),
-        ({"to": ["no address"]}, "to[0].email"),
+        ({"to": ["no address"]}, "to[0]"),
         ({"to": ["Eve eve@x.example>"]}, "to[0]"),
         ({"to": [{"email": "a@b.example"}, {"email": "a@b\r\nBcc: x@y"}]}, "to[1].email"),
         ({"to": [{"mail": "a@b.example"}]}, "to[0].mail"),
