@@ -161,8 +161,14 @@ async def test_literals_are_search_strings(client: Client) -> None:
     assert answer == b"* SEARCH 1\r\n"
 
 
+async def test_the_charsets_of_mail_are_those_of_search(client: Client) -> None:
+    text = "grüße".encode("iso-8859-1")
+    answer = await client.ok(b"SEARCH CHARSET ISO-8859-1 SUBJECT {%d}\r\n%b" % (len(text), text))
+    assert answer == b"* SEARCH 1\r\n"
+
+
 async def test_an_unknown_charset_is_refused_with_those_we_know(client: Client) -> None:
-    answer = await client.command("SEARCH CHARSET KOI8-R TEXT fox")
+    answer = await client.command("SEARCH CHARSET X-OURS TEXT fox")
     assert b" NO [BADCHARSET (UTF-8 US-ASCII)] " in answer
 
 

@@ -221,18 +221,18 @@ class Cursor:
         self._at = self._frame.marks[index]
         return self._frame.literals[index], is_literal8
 
-    def text_string(self, charset: str) -> str:
+    def text_string(self, codec: str) -> str:
         """An ``astring`` of SEARCH as text.
 
-        Raises: SyntaxFault when it is not text in ``charset`` or longer than the limit.
+        Raises: SyntaxFault when it is not text in the charset of ``codec`` or longer than the limit.
         """
         start = self._at
         octets = self.astring()
         if len(octets) > self.limits.max_search_string_octets:
             raise SyntaxFault(start, "the search string is too long")
         try:
-            return octets.decode(charset)
-        except UnicodeDecodeError:
+            return octets.decode(codec)
+        except UnicodeError:
             raise SyntaxFault(start, "the string is not text in the named charset") from None
 
     # Numbers and sets

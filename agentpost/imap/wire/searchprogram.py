@@ -42,6 +42,7 @@ from agentpost.imap.wire.searchkeys import (
     When,
     Within,
 )
+from agentpost.mime.charset import codec_of
 from agentpost.model.mailbox import Flag
 
 
@@ -67,14 +68,10 @@ class _Reader:
         return self.cursor.text_string(self.charset)
 
 
-CHARSETS = {b"UTF-8": "utf-8", b"US-ASCII": "us-ascii"}
-"""The charsets SEARCH takes, as BADCHARSET lists them; every server must know these two."""
-
-
 def parse_search(cursor: Cursor) -> SearchProgram:
     """The arguments of SEARCH, from the space behind the command name to its end.
 
-    Raises: SyntaxFault; BadCharset for a charset that is not one of ``CHARSETS``.
+    Raises: SyntaxFault; BadCharset for a charset that mail has no use for either.
     """
     cursor.space()
     returns = None
@@ -127,10 +124,11 @@ def _returns(cursor: Cursor) -> Returns:
 
 
 def _charset(name: bytes) -> str:
-    known = CHARSETS.get(name.upper())
-    if known is None:
+    """The codec of a charset: UTF-8 and US-ASCII, and whatever else messages are read in."""
+    codec = codec_of(name.decode("ascii", "replace"))
+    if not codec:
         raise BadCharset
-    return known
+    return codec
 
 
 def _key(reader: _Reader, budget: int) -> tuple[SearchKey, int]:

@@ -136,9 +136,12 @@ def test_return_options() -> None:
 def test_charsets() -> None:
     assert program(b'RETURN (ALL) CHARSET "utf-8" TEXT "\xc3\xa9"').key == InText("é")
     assert program(b"CHARSET US-ASCII TEXT x").key == InText("x")
+    assert program(b'CHARSET ISO-2022-JP TEXT "\x1b$B%F\x1b(B"').key == InText("テ")
     assert program('TEXT "é"'.encode()).key == InText("é")
     with pytest.raises(BadCharset):
         program(b"CHARSET X-EVIL TEXT x")
+    with pytest.raises(BadCharset):
+        program(b'CHARSET "\xc3\xa9" TEXT x')
     with pytest.raises(SyntaxFault):
         program('CHARSET US-ASCII TEXT "é"'.encode())
 
