@@ -193,7 +193,9 @@ class _Reader:
             end = comment_end(self.value, self.at)
             inner = self.value[self.at : end]
             inner = inner.removesuffix(b")")
-            self.comment = _ESCAPED.sub(rb"\1", inner) if b"\\" in inner else inner
+            if self.words or self.local is not None:
+                # It may be the name of the address that it follows; one before it never is.
+                self.comment = _ESCAPED.sub(rb"\1", inner) if b"\\" in inner else inner
             self.at = end
             self.glued = False
         elif mark == b"," and not self.in_route:

@@ -41,6 +41,8 @@ def group(name: bytes) -> Mailbox:
         (b'"Doe, Jo" <jo@x.y>,', [box(b"Doe, Jo", b"jo", b"x.y")]),
         (b'"a \\"b\\" \\\\" <jo@x.y>', [box(b'a "b" \\', b"jo", b"x.y")]),
         (b"jo@x.y (Jo (J) Doe)", [box(b"Jo (J) Doe", b"jo", b"x.y")]),
+        (b"(no name) jo@x.y", [box(None, b"jo", b"x.y")]),
+        (b"(no name) jo@x.y (Jo)", [box(b"Jo", b"jo", b"x.y")]),
         (b"(c) Jo (d) <(e)jo(f)@(g)x.y(h)> (i)", [box(b"Jo", b"jo", b"x.y")]),
         (b'"john doe"@x.y', [box(None, b"john doe", b"x.y")]),
         (b"jo . doe @ x . y", [box(None, b"jo.doe", b"x.y")]),
