@@ -19,6 +19,7 @@ _TOKEN = rb"[^\x00-\x20\x7f()<>@,;:\\\"/\[\]?=]++"
 _SPACE = rb"[ \t\r\n]*+"
 _MEDIA = re.compile(_SPACE + b"(" + _TOKEN + b")" + _SPACE + b"/" + _SPACE + b"(" + _TOKEN + b")")
 _LEADING = re.compile(_SPACE + b"(" + _TOKEN + b")")
+_NOTHING_BEFORE_PARAMETERS = re.compile(_SPACE + b"()(?=;)")
 _WHOLE = re.compile(_SPACE + b"(" + _TOKEN + b")" + _SPACE + rb"\Z")
 _PARAMETER = re.compile(
     b";"
@@ -73,9 +74,12 @@ def _remembered_media(value: bytes) -> tuple[bytes, Parameters] | None:
 def parse_disposition(
     value: bytes, limits: MimeLimits = _DEFAULT
 ) -> tuple[bytes, Parameters] | None:
-    """A Content-Disposition value: its token as found, and its parameters; None without one."""
+    """A Content-Disposition value: its token as found, and its parameters; None when it is none.
+
+    LENIENT_NO_DISPOSITION: an empty token before parameters, which name a file all the same.
+    """
     value = _without_comments(value[: limits.max_value_octets])
-    found = _LEADING.match(value)
+    found = _LEADING.match(value) or _NOTHING_BEFORE_PARAMETERS.match(value)
     return None if found is None else (found[1], _parameters(value, found.end(), limits))
 
 

@@ -190,9 +190,8 @@ def _parameters(parameters: Parameters, is_text: bool) -> bytes:
     """A parenthesized list of parameters; text without a charset is shown with the default."""
     if not parameters:
         return b"(" + _DEFAULT_CHARSET + b")" if is_text else b"NIL"
-    written = [
-        b"%b %b" % (nstring(name), nstring(value)) for name, value in merged_parameters(parameters)
-    ]
-    if is_text and parameter(parameters, b"charset") is None:
+    merged = merged_parameters(parameters)
+    written = [b"%b %b" % (nstring(name), nstring(value)) for name, value in merged]
+    if is_text and parameter(merged, b"charset") is None:
         written.append(_DEFAULT_CHARSET)
     return b"(%b)" % b" ".join(written)

@@ -73,7 +73,9 @@ def test_dispositions() -> None:
     assert parse_disposition(b'Attachment; filename="x y"; size=3') == (
         b"Attachment", ((b"filename", b"x y"), (b"size", b"3")),
     )  # fmt: skip
+    assert parse_disposition(b" (none); filename=x") == (b"", ((b"filename", b"x"),))
     assert parse_disposition(b"") is None
+    assert parse_disposition(b"=; filename=x") is None
 
 
 def test_languages() -> None:

@@ -148,6 +148,11 @@ PLAIN = b'("text" "plain" ("charset" "us-ascii") NIL NIL "7bit" %d %d NIL NIL NI
         (b"Content-Type: text/plain; format=flowed\r\n\r\n",
          (b'("text" "plain" ("format" "flowed" "charset" "us-ascii") NIL NIL "7bit" 0 0'
          b" NIL NIL NIL NIL)")),
+        (b"Content-Type: text/plain; charset*0=utf; charset*1=-8\r\n\r\n",
+         b'("text" "plain" ("charset" "utf-8") NIL NIL "7bit" 0 0 NIL NIL NIL NIL)'),
+        (b"Content-Disposition: ; filename=x\r\n\r\n",
+         (b'("text" "plain" ("charset" "us-ascii") NIL NIL "7bit" 0 0'
+          b' NIL ("" ("filename" "x")) NIL NIL)')),
         (b"Content-Type: image/png\r\nContent-Transfer-Encoding: BASE64\r\n\r\nx",
          b'("image" "png" NIL NIL NIL "BASE64" 1 NIL NIL NIL NIL)'),
         (b"Content-Type: text/plain\r\nContent-Transfer-Encoding: base64; x\r\n\r\n",
