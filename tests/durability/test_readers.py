@@ -57,7 +57,7 @@ _PLANTED_COUNTERS = (
     " WHERE p.message_id = m.id AND b.id = p.mailbox_id;\n    "
 )
 """The counters still say the highest number that anyone has committed."""
-_UNEVEN = "PERFORM pg_sleep(random() * 0.004);\n    "
+_UNEVEN = "PERFORM pg_sleep(random() * 0.015);\n    "
 """A moment between taking the numbers and the commit: a long header, a slow disk."""
 
 
