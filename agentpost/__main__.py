@@ -5,12 +5,12 @@ import sys
 
 def main() -> int:
     """Run one command; returns the exit status."""
-    # The two commands below are the supervisor's own; they start often and must start fast, so
-    # they do not load the command line.
-    if sys.argv[1:2] == ["worker"]:
+    # The commands below are the supervisor's own; they start often and must start fast, so they
+    # do not load the command line.
+    if sys.argv[1:2] in (["worker"], ["indexer"]):
         from agentpost.supervisor.worker import main as worker
 
-        return worker(sys.argv[2:])
+        return worker(sys.argv[1:])
     if sys.argv[1:2] == ["prepare"]:
         from agentpost.supervisor.prepare import main as prepare
 

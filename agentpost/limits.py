@@ -381,21 +381,12 @@ class IndexingLimits:
     """Octets read by one transaction."""
     max_text_characters: int = 1024 * 1024
     """Text kept of one message; what is longer is searched in its octets as well."""
-    thread_octets: int = 128 * 1024
-    """Larger messages are read in a thread, so that connections do not wait for them."""
     pack_messages: int = 256
     """Texts of an inbox that search looks at one by one before they become a pack: 2 ms."""
     pack_octets: int = 2 * 1024 * 1024
     """The same for the octets of these texts."""
-    rest: float = 0.25
-    """Pause after a batch, as a multiple of the time it took: mail comes before its index."""
-    busy_rest: float = 19.0
-    """The same when something was committed meanwhile: a twentieth of the time; search stays right
-    because it looks into the octets of what is not indexed."""
-    gather_s: float = 0.25
-    """From a commit to the look: what comes together is indexed together."""
-    every_s: float = 60.0
-    """Between two looks at what other workers left behind."""
+    poll_s: float = 0.5
+    """Between two looks for messages that have come."""
     run_s: float = 60.0
     """Of one run of the standing job."""
 

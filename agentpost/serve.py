@@ -28,7 +28,6 @@ from agentpost.http.server import Listener
 from agentpost.ids import InboxId
 from agentpost.imap.desk import ImapDesk
 from agentpost.imap.server import ImapServer
-from agentpost.jobs.indexing import IndexingWork
 from agentpost.jobs.relay import RelayWork
 from agentpost.jobs.report import ReportWork
 from agentpost.jobs.runner import Runner, Work
@@ -48,7 +47,6 @@ from agentpost.store.pool import Connection
 from agentpost.store.relays import Relays
 from agentpost.store.settings import store_settings
 from agentpost.store.sweeps import Sweeps
-from agentpost.store.texts import MessageTexts
 
 Handler = Callable[[Stream], Awaitable[None]]
 
@@ -132,12 +130,9 @@ class _Worker:
             delivery.deliver_reply,
         )
         relays = Relays(store.door, store.blobs, store.committed, store.committed.tell_queued)
-        indexing = IndexingWork(MessageTexts(store.door, store.blobs))
-        store.committed.arrivals.append(indexing.note)
         works: list[Work] = [
             RelayWork(relays, ways, self._settings.domain),
             ReportWork(relays, store.messages, delivery, self._settings.domain),
-            indexing,
             SweepWork(Sweeps(store.door, store.blobs)),
         ]
         runner = Runner(Jobs(store.door), works)

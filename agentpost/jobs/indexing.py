@@ -1,10 +1,9 @@
 """The job that tells search what messages say, after their arrival was acknowledged.
 
-A worker indexes at once what was committed through it (``note``); the standing job finds what
-others left behind.  Until then search looks into the octets, so its answers do not wait for this.
-When an inbox has many texts that search looks at one by one, a pack is made of them.
-Indexing gives way: after each batch it rests, and many times as long when something was committed
-while it was at it.
+Until it has come to a message, search looks into the octets, so its answers do not wait for this.
+When an inbox has many texts that search looks at one by one, a pack is made of them.  The job runs
+in a process of its own (``agentpost/indexer.py``): reading a message takes a millisecond, which
+nobody's command should wait for.
 """
 
 from __future__ import annotations
@@ -34,69 +33,48 @@ class IndexingWork:
     standing = True
     concurrency = 1
 
-    def __init__(self, texts: MessageTexts, limits: IndexingLimits | None = None) -> None:
+    def __init__(
+        self, texts: MessageTexts, stopping: trio.Event, limits: IndexingLimits | None = None
+    ) -> None:
+        """``stopping``: when set, a run ends after the batch at hand."""
         self._texts = texts
+        self._stopping = stopping
         self._limits = limits or IndexingLimits()
         self._actor = system_actor("indexing")
-        self._noted: set[InboxId] = set()
-        self._something_noted = trio.Event()
-        self._one_at_a_time = trio.Lock()
-        self._disturbed = False
 
     @property
     def deadline_s(self) -> float:
         return self._limits.run_s * 2
 
-    def note(self, inbox: InboxId) -> None:
-        """Something was committed in ``inbox``: there may be new messages."""
-        self._noted.add(inbox)
-        self._disturbed = True
-        self._something_noted.set()
-
     def beside(self) -> Sequence[Callable[[], Awaitable[None]]]:
-        return (self._follow,)
+        return ()
 
     async def run(self, job: Job) -> Verdict:
-        """Index what was left behind, for a while; more of it is left to the next run."""
+        """Index what there is and what comes, for a while; the next run goes on at once."""
         until = trio.current_time() + self._limits.run_s
-        left = await self._index(None, until)
-        return Again(0.0 if left else self._limits.every_s)
+        while await self.index(until) and trio.current_time() < until:
+            with trio.move_on_after(self._limits.poll_s):
+                await self._stopping.wait()
+        return Again(0.0)
 
-    async def _follow(self) -> None:
-        """Index what is committed through this worker, while it runs."""
-        while True:
-            await self._something_noted.wait()
-            await trio.sleep(self._limits.gather_s)
-            self._something_noted = trio.Event()
-            inboxes = sorted(self._noted)
-            self._noted.clear()
-            await self._index(inboxes, float("inf"))
-
-    async def _index(self, inboxes: Sequence[InboxId] | None, until: float) -> bool:
-        """Index until nothing is left or the time has come; whether something is left."""
-        async with self._one_at_a_time:
-            return await self._index_alone(inboxes, until)
-
-    async def _index_alone(self, inboxes: Sequence[InboxId] | None, until: float) -> bool:
+    async def index(self, until: float = float("inf")) -> bool:
+        """Index all that waits; False when something is left, for the time has come or we stop."""
         limits = self._limits
         after: tuple[InboxId, MessageId] | None = None
-        while True:
-            began = trio.current_time()
-            self._disturbed = False
+        while not self._stopping.is_set():
             batch = await self._texts.unindexed(
-                self._actor, after, limits.batch_messages, limits.batch_octets, inboxes
+                self._actor, after, limits.batch_messages, limits.batch_octets
             )
             if not batch:
-                return False
+                return True
             await self._texts.write(
                 self._actor, [await self._indexed(message) for message in batch]
             )
             await self._pack(sorted({message.inbox for message in batch}))
             after = (batch[-1].inbox, batch[-1].message)
             if trio.current_time() >= until:
-                return True
-            rest = limits.busy_rest if self._disturbed else limits.rest
-            await trio.sleep((trio.current_time() - began) * rest)
+                break
+        return False
 
     async def _pack(self, inboxes: Sequence[InboxId]) -> None:
         """Make packs of what has been looked at one by one, where that has become much."""
@@ -116,8 +94,6 @@ class IndexingWork:
         if octets is None:
             # Nothing can be found in what is lost.
             return Indexed(message.message, _NOTHING)
-        if len(octets) > self._limits.thread_octets:
-            return await trio.to_thread.run_sync(self._read, message, octets)
         await trio.lowlevel.checkpoint()
         return self._read(message, octets)
 

@@ -267,7 +267,7 @@ class Committer:
         return places
 
 
-_OWN_IDS = frozenset({"blobs_pkey", "messages_pkey"})
+_OWN_IDS = frozenset({"blobs_pkey", "messages_pkey", "unindexed_pkey", "deliveries_pkey"})
 _STORED = """
 SELECT 0, p.mailbox_id, b.uidvalidity, p.uid, p.modseq, m.thread_id, m.id
 FROM messages m JOIN placements p ON p.message_id = m.id JOIN mailboxes b ON b.id = p.mailbox_id

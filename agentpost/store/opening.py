@@ -40,25 +40,17 @@ class Committed:
     """Tells whoever listens that something was committed in an inbox.
 
     The store is below the events floor and knows no bus: ``listeners`` are called in the order
-    in which they were added, right after the commit, in the worker that made it.  Those that only
-    new messages concern are in ``arrivals``, and ``queued`` are told of new jobs: flags change far
-    more often.
+    in which they were added, right after the commit, in the worker that made it; ``queued`` only
+    after one that brought jobs, which few do.
     """
 
     def __init__(self) -> None:
         self.listeners: list[CommitListener] = []
-        self.arrivals: list[CommitListener] = []
         self.queued: list[Callable[[], None]] = []
 
     def __call__(self, inbox: InboxId) -> None:
         """Something changed in the inbox."""
         for listener in self.listeners:
-            listener(inbox)
-
-    def arrived(self, inbox: InboxId) -> None:
-        """Messages were stored in the inbox."""
-        self(inbox)
-        for listener in self.arrivals:
             listener(inbox)
 
     def tell_queued(self) -> None:
@@ -128,7 +120,7 @@ def _store(
 ) -> Store:
     committed = Committed()
     door = Door(database, committed)
-    committer = Committer(database, blobs, deposits, committed.arrived, committed.tell_queued)
+    committer = Committer(database, blobs, deposits, committed, committed.tell_queued)
     index = MailboxIndex(door, IndexLimits(), ask=not alone)
     committed.listeners.append(index.stale)
     authentication = Authentication(door)

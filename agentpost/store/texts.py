@@ -53,20 +53,15 @@ class MessageTexts:
         after: tuple[InboxId, MessageId] | None,
         limit: int,
         octets: int,
-        inboxes: Sequence[InboxId] | None = None,
     ) -> tuple[Unindexed, ...]:
         """Messages without text after ``after``, inbox by inbox, the oldest first.
 
-        At most ``limit``, and about ``octets`` in all; only of ``inboxes`` when they are given.
+        At most ``limit``, and about ``octets`` in all.
         """
         inbox, message = after or ("", "")
-        chosen = "" if inboxes is None else " AND u.inbox_id = ANY ($5)"
-        arguments: list[object] = [inbox, message, limit, octets]
-        if inboxes is not None:
-            arguments.append(list(inboxes))
 
         async def read(connection: Connection, _: Scope) -> list[Row]:
-            return await connection.rows(_UNINDEXED.format(chosen=chosen), *arguments)
+            return await connection.rows(_UNINDEXED, inbox, message, limit, octets)
 
         found = await self._door.read(actor, None, None, read)
         return tuple([await self._with_octets(row) for row in found])
@@ -140,7 +135,7 @@ _UNINDEXED = """
 WITH waiting AS (
     SELECT m.id, m.inbox_id, m.blob_id, m.size
     FROM unindexed u JOIN messages m ON m.id = u.message_id
-    WHERE (u.inbox_id, u.message_id) > ($1, $2){chosen}
+    WHERE (u.inbox_id, u.message_id) > ($1, $2)
     ORDER BY u.inbox_id, u.message_id LIMIT $3
 ), bounded AS (
     SELECT w.*, sum(w.size) OVER (ORDER BY w.inbox_id, w.id) - w.size AS before FROM waiting w

@@ -221,6 +221,8 @@ class _Supervisor:
         told = any(letter == frames.READY for letter, _ in heard)
         if told and not self._was_ready and all(each.is_ready for each in self._workers):
             self._was_ready = True
+            # Only now: nobody waits for it, and the workers' start wants all processors.
+            self._workers.append(Worker(self._settings.workers, {}, "indexer"))
             if self._on_ready is not None:
                 self._on_ready()
 

@@ -1,10 +1,14 @@
-"""The beginning of a worker process: ``python -m agentpost worker --control <descriptor>``."""
+"""The beginning of a process of the supervisor's.
+
+``python -m agentpost worker --control <descriptor>`` serves, ``indexer`` in its place indexes.
+"""
 
 from __future__ import annotations
 
 import gc
 import os
 import socket
+from collections.abc import Callable
 
 from agentpost import config, log
 from agentpost.control.frames import LineBroken
@@ -12,13 +16,13 @@ from agentpost.control.line import Line
 
 
 def main(arguments: list[str]) -> int:
-    """Import, wait for the order, serve; returns the exit status."""
+    """Import, wait for the order, serve or index; returns the exit status."""
+    role, *arguments = arguments
     if arguments[:1] != ["--control"] or len(arguments) != 2:
         raise SystemExit("a worker is started by 'agentpost serve'")
     line = Line(socket.socket(fileno=int(arguments[1])))
     # The slow part of the start; the supervisor prepares the database meanwhile.
-    from agentpost import serve
-
+    run = _imported(role)
     try:
         order = line.await_order()
     except LineBroken:
@@ -33,5 +37,16 @@ def main(arguments: list[str]) -> int:
     # What was imported lives for ever: the collector need not look at it again.
     gc.collect()
     gc.freeze()
-    serve.run_worker(settings, sockets, line)
+    run(settings, sockets, line)
     return 0
+
+
+def _imported(role: str) -> Callable[[config.Config, dict[str, socket.socket], Line], None]:
+    """What a process of this role does, imported only by those who do it."""
+    if role == "indexer":
+        from agentpost.indexer import run_indexer
+
+        return lambda settings, _, line: run_indexer(settings, line)
+    from agentpost.serve import run_worker
+
+    return run_worker

@@ -1,4 +1,4 @@
-"""The worker processes: started, told what to do, replaced when they die."""
+"""The worker processes and the indexer: started, told what to do, replaced when they die."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Literal
 
 from agentpost.control import frames
 
@@ -25,10 +25,14 @@ _LONGEST_PAUSE_S: Final = 10.0
 
 @dataclass(slots=True)
 class Worker:
-    """One worker's place: its present process, and when a new one may be started."""
+    """One worker's place: its present process, and when a new one may be started.
+
+    The indexer has a place like a worker's, without addresses.
+    """
 
     number: int
     sockets: Mapping[str, socket.socket]
+    role: Literal["worker", "indexer"] = "worker"
     process: subprocess.Popen[bytes] | None = None
     line: socket.socket | None = None
     is_ready: bool = False
@@ -44,7 +48,7 @@ class Worker:
         descriptors = [sock.fileno() for sock in self.sockets.values()]
         try:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "agentpost", "worker", "--control", str(theirs.fileno())],
+                [sys.executable, "-m", "agentpost", self.role, "--control", str(theirs.fileno())],
                 stdin=subprocess.DEVNULL,
                 pass_fds=(theirs.fileno(), *descriptors),
                 # Its own session: Ctrl-C at the terminal reaches the supervisor alone.

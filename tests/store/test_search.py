@@ -7,6 +7,7 @@ from datetime import date
 from pathlib import Path
 
 import pytest
+import trio
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -106,11 +107,11 @@ def searching(world: World) -> Search:
 
 def indexing(world: World, **limits: int) -> IndexingWork:
     texts = MessageTexts(Door(world.database, world.woken.append), world.blobs)
-    return IndexingWork(texts, IndexingLimits(rest=0, **limits))
+    return IndexingWork(texts, trio.Event(), IndexingLimits(**limits))
 
 
 async def index_all(world: World, **limits: int) -> None:
-    assert not await indexing(world, **limits)._index(None, float("inf"))
+    assert await indexing(world, **limits).index()
 
 
 async def inbox_mailbox(world: World) -> MailboxId:
