@@ -26,7 +26,7 @@ from agentpost.store.texts import MessageTexts
 
 log = logging.getLogger("agentpost.indexer")
 
-_NICENESS: Final = 10
+_NICENESS: Final = 19
 _CONNECTIONS: Final = 2
 """To the database: one for the work, one for the lease of its job."""
 
