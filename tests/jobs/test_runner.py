@@ -232,7 +232,11 @@ async def test_a_lost_job_is_cancelled(world: World) -> None:
     await world.jobs.add(system_actor(), "counting", {})
     async with runner(world, work, limits=JobLimits(lease_s=0.1, gather_s=0)):
         await until(lambda: work.at_once == 1)
-        await world.execute("UPDATE jobs SET attempts = 7")
+        # Another worker's claim, as it stands in the row.
+        await world.execute(
+            "UPDATE jobs SET attempts = 7, run_at = now() + interval '1 hour',"
+            " leased_until = now() + interval '1 hour'"
+        )
         await until(lambda: work.at_once == 0)
     assert await world.value("SELECT attempts FROM jobs") == 7
 
