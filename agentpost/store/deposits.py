@@ -1,14 +1,15 @@
 """Group commit: messages that arrive together are stored together.
 
-Whoever finds nobody writing becomes the leader, takes what is waiting (its own deposit among it)
-and writes it in one statement; the others wait for their results.  When the leader is done, the
-first of those that came meanwhile leads.  Nothing waits when the server is idle, and under load
-one fsync serves many messages.  A batch that fails is repeated one deposit at a time, so that a
-bad one fails alone.
+One writer takes what is waiting and writes it in one statement; what comes meanwhile waits for the
+next.  It begins with the next batch before those of the last one hear of their results, so that
+PostgreSQL works while the sessions answer and read on.  Nothing waits when the server is idle, and
+under load one fsync serves many messages.  A batch that fails is repeated one deposit at a time, so
+that a bad one fails alone.
 """
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -40,6 +41,8 @@ from agentpost.store.depositing import (
 )
 from agentpost.store.pool import Connection, Database, Duplicate, Refused
 
+log = logging.getLogger(__name__)
+
 
 class DuplicateSubmission(Exception):
     """The deposit's fingerprint is known: it was accepted before."""
@@ -59,8 +62,6 @@ class DepositLimits:
     """Octets in one transaction."""
     waiting_octets: int = 64 * 1024 * 1024
     """Octets that may wait to be written; beyond that the server says it is busy."""
-    leaders: int = 1
-    """Batches on their way to PostgreSQL at once; two would wait for each other's inboxes."""
     inline_octets: int = 256 * 1024
     """Larger messages are kept as files and not in a row."""
 
@@ -70,9 +71,8 @@ class _Waiting:
     deposit: Deposit
     rows: Rows
     marks: frozenset[tuple[InboxId, bytes]]
-    turn: trio.Event = field(default_factory=trio.Event)
+    ended: trio.Event = field(default_factory=trio.Event)
     taken: bool = False
-    leads: bool = False
     placed: tuple[Placed, ...] | None = None
     error: BaseException | None = None
 
@@ -95,7 +95,7 @@ class Committer:
         self._queued = queued
         self._waiting: deque[_Waiting] = deque()
         self._waiting_octets = 0
-        self._leaders = 0
+        self._writing = False
 
     async def commit(self, deposit: Deposit) -> tuple[Placed, ...]:
         """Store ``deposit``; when this returns it is on disk.  One Placed for each arrival.
@@ -111,52 +111,37 @@ class Committer:
         entry = _Waiting(deposit, rows, _marks(deposit, refs))
         self._waiting.append(entry)
         self._waiting_octets += len(deposit.octets)
-        if self._leaders < self._limits.leaders:
-            self._leaders += 1
-            entry.leads = True
-        while entry.placed is None and entry.error is None:
-            if entry.leads:
-                with trio.CancelScope(shield=True):
-                    await self._lead(entry)
-            else:
-                await self._wait(entry)
+        if not self._writing:
+            self._writing = True
+            # The writer is nobody's child: who deposits may be cancelled, a commit may not.
+            trio.lowlevel.spawn_system_task(self._write_all)
+        try:
+            await entry.ended.wait()
+        except trio.Cancelled:
+            if not entry.taken:
+                self._waiting.remove(entry)
+                self._waiting_octets -= len(deposit.octets)
+            raise
         if entry.error is not None:
             raise entry.error
         assert entry.placed is not None
         return entry.placed
 
-    async def _wait(self, entry: _Waiting) -> None:
+    async def _write_all(self) -> None:
+        """Write until nothing is waiting."""
         try:
-            await entry.turn.wait()
-        except trio.Cancelled:
-            if not entry.taken:
-                self._forget(entry)
-            if entry.leads:
-                self._hand_over()
-            raise
-
-    async def _lead(self, leader: _Waiting) -> None:
-        try:
-            await _let_others_come()
-            batch = self._take()
-            if batch:
-                await self._write(batch)
+            # Whoever is about to deposit comes along: a pass of the scheduler costs microseconds.
+            await trio.lowlevel.cancel_shielded_checkpoint()
+            while self._waiting:
+                batch = self._take()
+                try:
+                    await self._write(batch)
+                except Exception as fault:
+                    # A fault of ours is told to those whom it concerns; others are still served.
+                    log.exception("a batch of deposits")
+                    _end_with(fault, batch)
         finally:
-            leader.leads = False
-            leader.turn = trio.Event()
-            self._hand_over()
-
-    def _hand_over(self) -> None:
-        for entry in self._waiting:
-            if not entry.leads:
-                entry.leads = True
-                entry.turn.set()
-                return
-        self._leaders -= 1
-
-    def _forget(self, entry: _Waiting) -> None:
-        self._waiting.remove(entry)
-        self._waiting_octets -= len(entry.deposit.octets)
+            self._writing = False
 
     def _take(self) -> list[_Waiting]:
         batch: list[_Waiting] = []
@@ -199,7 +184,7 @@ class Committer:
         metrics.COMMIT_SECONDS.observe(trio.current_time() - began)
         for entry, places in zip(batch, placed, strict=True):
             entry.placed = places
-            entry.turn.set()
+            entry.ended.set()
             for arrival in entry.deposit.arrivals:
                 metrics.MESSAGES.labels(arrival.direction, arrival.source).inc()
         self._tell(batch)
@@ -227,7 +212,7 @@ class Committer:
             self._tell([entry])
         else:
             entry.error = _named(error)
-        entry.turn.set()
+        entry.ended.set()
 
     async def _stored_before(self, entry: _Waiting) -> tuple[Placed, ...]:
         """The placements of a deposit that is there already; empty when some are gone."""
@@ -276,13 +261,11 @@ WHERE m.id = ANY ($1::text[])
 """The columns of ``deposit`` for messages that are there, and their ids."""
 
 
-async def _let_others_come() -> None:
-    """Whoever is about to deposit comes along: two passes of the scheduler cost microseconds.
-
-    The first lets those deposit who can run now, the second those whose octets have arrived.
-    """
-    await trio.lowlevel.cancel_shielded_checkpoint()
-    await trio.lowlevel.cancel_shielded_checkpoint()
+def _end_with(fault: Exception, batch: Sequence[_Waiting]) -> None:
+    for entry in batch:
+        if not entry.ended.is_set():
+            entry.error = fault
+            entry.ended.set()
 
 
 def _marks(deposit: Deposit, refs: Sequence[bytes]) -> frozenset[tuple[InboxId, bytes]]:
