@@ -387,6 +387,8 @@ class IndexingLimits:
     """The same for the octets of these texts."""
     poll_s: float = 0.5
     """Between two looks for messages that have come."""
+    rest: float = 1.0
+    """Pause after a batch, as a multiple of the time it took: PostgreSQL serves mail first."""
     run_s: float = 60.0
     """Of one run of the standing job."""
 

@@ -149,7 +149,6 @@ CREATE TEMPORARY TABLE one AS SELECT p.* FROM inboxes i
 CREATE TEMPORARY TABLE another AS SELECT m.* FROM messages m JOIN one ON m.id = one.message_id;
 CREATE TEMPORARY TABLE copies AS SELECT n, left(one.message_id, 14) || lpad(n::text, 16, '0') AS id
     FROM one, generate_series(1, {copies}) n;
-UPDATE another SET indexed = true;
 INSERT INTO messages SELECT (jsonb_populate_record(another, jsonb_build_object('id', c.id))).*
     FROM another, copies c;
 INSERT INTO placements SELECT (jsonb_populate_record(one,

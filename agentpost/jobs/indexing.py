@@ -53,15 +53,19 @@ class IndexingWork:
         """Index what there is and what comes, for a while; the next run goes on at once."""
         until = trio.current_time() + self._limits.run_s
         while await self.index(until) and trio.current_time() < until:
-            with trio.move_on_after(self._limits.poll_s):
-                await self._stopping.wait()
+            await self._pause(self._limits.poll_s)
         return Again(0.0)
+
+    async def _pause(self, seconds: float) -> None:
+        with trio.move_on_after(seconds):
+            await self._stopping.wait()
 
     async def index(self, until: float = float("inf")) -> bool:
         """Index all that waits; False when something is left, for the time has come or we stop."""
         limits = self._limits
         after: tuple[InboxId, MessageId] | None = None
         while not self._stopping.is_set():
+            began = trio.current_time()
             batch = await self._texts.unindexed(
                 self._actor, after, limits.batch_messages, limits.batch_octets
             )
@@ -74,6 +78,7 @@ class IndexingWork:
             after = (batch[-1].inbox, batch[-1].message)
             if trio.current_time() >= until:
                 break
+            await self._pause((trio.current_time() - began) * limits.rest)
         return False
 
     async def _pack(self, inboxes: Sequence[InboxId]) -> None:

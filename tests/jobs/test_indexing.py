@@ -22,7 +22,7 @@ JOB = Job(1, "indexing", {}, 1, None, datetime(2026, 3, 8, tzinfo=UTC))
 
 def work(world: World, **limits: Any) -> IndexingWork:
     texts = MessageTexts(Door(world.database, world.woken.append), world.blobs)
-    return IndexingWork(texts, trio.Event(), IndexingLimits(poll_s=0.001, **limits))
+    return IndexingWork(texts, trio.Event(), IndexingLimits(poll_s=0.001, rest=0, **limits))
 
 
 async def unindexed(world: World) -> int:

@@ -107,7 +107,7 @@ def searching(world: World) -> Search:
 
 def indexing(world: World, **limits: int) -> IndexingWork:
     texts = MessageTexts(Door(world.database, world.woken.append), world.blobs)
-    return IndexingWork(texts, trio.Event(), IndexingLimits(**limits))
+    return IndexingWork(texts, trio.Event(), IndexingLimits(rest=0, **limits))
 
 
 async def index_all(world: World, **limits: int) -> None:
