@@ -385,7 +385,7 @@ class IndexingLimits:
     """Texts of an inbox that search looks at one by one before they become a pack: 2 ms."""
     pack_octets: int = 2 * 1024 * 1024
     """The same for the octets of these texts."""
-    poll_s: float = 0.5
+    poll_s: float = 1.0
     """Between two looks for messages that have come."""
     rest: float = 1.0
     """Pause after a batch, as a multiple of the time it took: PostgreSQL serves mail first."""
