@@ -8,6 +8,7 @@ heard everything knows the mailbox as it is.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -232,8 +233,12 @@ _games = st.lists(_happenings, max_size=25)
 _sizes = st.integers(0, 8)
 
 
+# A game has twelve steps on average: a million of them in all.
+_GAMES_PLAYED = 80_000 if os.environ.get("AGENTPOST_TEST_PROFILE") == "soak" else 150
+
+
 @given(_sizes, _games)
-@settings(max_examples=150)
+@settings(max_examples=_GAMES_PLAYED)
 def test_client_and_server_number_messages_alike(size: int, game: list[tuple[Any, ...]]) -> None:
     simulate(MailboxView, size, game)
 
