@@ -95,16 +95,12 @@ class IndexingWork:
                 return  # another worker is at it
 
     async def _indexed(self, message: Unindexed) -> Indexed:
-        octets = message.octets
-        if octets is None:
+        if message.octets is None:
             # Nothing can be found in what is lost.
             return Indexed(message.message, _NOTHING)
         await trio.lowlevel.checkpoint()
-        return self._read(message, octets)
-
-    def _read(self, message: Unindexed, octets: bytes) -> Indexed:
         try:
-            texts = texts_of(octets, self._limits)
+            texts = texts_of(message.octets, self._limits)
         except Exception:
             log.exception("the text of %s cannot be read", message.message)
             texts = _NOTHING
