@@ -279,6 +279,9 @@ class IdentityLimits:
     """How long an API key may work on after it was rotated."""
     address_attempts: int = 20
     """Random suffixes tried for a new address; a second one is needed once in 100,000 times."""
+    failed_logins_per_minute: int = 10
+    """Over IMAP and SMTP from one network; more are refused unseen, right or wrong (I08.01 of the
+    attack list)."""
     cached_s: float = 5.0
     """How long a worker believes what it read of a credential or an address: what a revocation
     in another worker takes at most when its wake-up is lost."""
@@ -429,8 +432,6 @@ class ImapLimits:
     """Then the connection ends; a mail program asks its user before the second attempt."""
     failed_login_s: float = 1.0
     """From a failed login to its answer, always, so that the time does not tell why it failed."""
-    failed_logins_per_minute: int = 10
-    """From one network; more are refused unseen, right or wrong (I08.01 of the attack list)."""
     command_before_login_s: float = 30.0
     """A stranger's time for a complete command; slow strangers hold connections."""
     login_s: float = 180.0

@@ -35,6 +35,7 @@ from agentpost.jobs.sweep import SweepWork
 from agentpost.limits import ImapLimits, MessageLimits
 from agentpost.mail.appending import Appending
 from agentpost.mail.delivery import Delivery
+from agentpost.mail.logins import Logins
 from agentpost.mail.submission import Submission, make_submission
 from agentpost.mail.transports import choose
 from agentpost.net import NetLimits, PlainStream, ServerTls, Stream, Tally, serve_listener, starttls
@@ -110,12 +111,13 @@ class _Worker:
                 background.cancel_scope.cancel()
 
     async def _serve(self, store: Store, runner: Runner) -> None:
-        submission = make_submission(self._settings, store, self._messages)
+        logins = Logins(store.authentication)
+        submission = make_submission(self._settings, store, logins, self._messages)
         async with trio.open_nursery() as serving:
             serving.start_soon(partial(runner.run, stopping=self._stopping))
             self._start_submission(serving, submission)
-            self._start_imap(serving, store)
-            await self._start_http(serving, store)
+            self._start_imap(serving, store, logins)
+            await self._start_http(serving, store, submission)
             await self._line.ready()
             log.info("serving", extra={"services": sorted(self._sockets)})
             await self._stopping.wait()
@@ -154,19 +156,26 @@ class _Worker:
                 serving.start_soon(self._listen, name, server.serve, tls)
         serving.start_soon(server.drain_when, self._stopping)
 
-    def _start_imap(self, serving: trio.Nursery, store: Store) -> None:
-        limits = ImapLimits(connections_per_inbox=self._settings.imap_connections_per_inbox)
+    def _start_imap(self, serving: trio.Nursery, store: Store, logins: Logins) -> None:
+        limits = ImapLimits(
+            connections_per_inbox=self._settings.imap_connections_per_inbox,
+            commands_per_minute=self._settings.imap_commands_per_minute,
+        )
         appending = Appending(store.messages, store.mailboxes, self._messages)
-        desk = ImapDesk(store, self._bus, appending, self._budget, limits, self._messages)
+        desk = ImapDesk(store, logins, self._bus, appending, self._budget, limits, self._messages)
         server = ImapServer(desk)
         if "imaps" in self._sockets:
             serving.start_soon(self._listen, "imaps", server.serve, self._tls)
         serving.start_soon(server.drain_when, self._stopping)
 
-    async def _start_http(self, serving: trio.Nursery, store: Store) -> None:
+    async def _start_http(
+        self, serving: trio.Nursery, store: Store, submission: Submission
+    ) -> None:
         if "http" not in self._sockets:
             return
-        server = await make_server(self._settings, store, self._bus, self._messages, self._stopping)
+        server = await make_server(
+            self._settings, store, submission, self._bus, self._messages, self._stopping
+        )
         listener = Listener(self._sockets["http"])
         serving.start_soon(server.serve, [listener], self._net_limits(), self._tally_of("http"))
 

@@ -217,6 +217,11 @@ class Config:
     imap_connections_per_inbox: int = _setting(
         integer(1, 10_000), "IMAP connections one inbox may hold.", 100
     )
+    imap_commands_per_minute: int = _setting(
+        integer(60, 10_000_000),
+        "IMAP commands of one connection in a minute; answers to more are slowed down.",
+        60_000,
+    )
     max_connections: int = _setting(
         integer(16, 1_000_000), "Mail connections one worker holds at a time.", 20_000
     )

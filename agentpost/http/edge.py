@@ -23,7 +23,7 @@ from agentpost.http.waiting import MailWaiter
 from agentpost.limits import HttpLimits, MessageLimits
 from agentpost.mail.appending import Appending
 from agentpost.mail.composing import Composing
-from agentpost.mail.submission import make_submission
+from agentpost.mail.submission import Submission
 from agentpost.store.opening import Store
 from agentpost.version import version
 
@@ -35,10 +35,14 @@ _REST_OF_A_MAIL = 1024 * 1024
 
 
 async def make_server(
-    settings: Config, store: Store, bus: Bus, message: MessageLimits, stopping: trio.Event
+    settings: Config,
+    store: Store,
+    submission: Submission,
+    bus: Bus,
+    message: MessageLimits,
+    stopping: trio.Event,
 ) -> HttpServer:
     """The server behind the ``http`` socket: REST, WebSocket, and what describes them."""
-    submission = make_submission(settings, store, message)
     mail = settings.max_message_octets * 3 // 2 + _REST_OF_A_MAIL
     limits = HttpLimits(drain_s=settings.drain_deadline_s, max_mail_body_octets=mail)
     # Another process that writes is heard a moment later than its client is answered.

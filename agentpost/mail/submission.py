@@ -23,6 +23,7 @@ from agentpost.errors import (
 )
 from agentpost.ids import MessageId, OrganizationId, new_id
 from agentpost.limits import MessageLimits
+from agentpost.mail.logins import Logins
 from agentpost.mail.policy import check_submission
 from agentpost.mail.relay import outside_id
 from agentpost.mime.summary import MessageSummary, summarise
@@ -39,7 +40,6 @@ from agentpost.model.message import (
     NewRelay,
     Receipt,
 )
-from agentpost.store.authentication import Authentication
 from agentpost.store.depositing import Deposit
 from agentpost.store.deposits import DuplicateSubmission
 from agentpost.store.directory import Directory
@@ -80,12 +80,12 @@ class Submission:
         self,
         messages: Messages,
         directory: Directory,
-        authentication: Authentication,
+        logins: Logins,
         settings: SubmissionSettings,
     ) -> None:
         self._messages = messages
         self._directory = directory
-        self._authentication = authentication
+        self._logins = logins
         self._settings = settings
 
     async def authenticate(self, username: str, password: str, peer: str) -> Actor:
@@ -93,7 +93,7 @@ class Submission:
 
         Raises: AuthenticationFailed, Expired, Forbidden, RateLimited.
         """
-        actor, where, local = await self._authentication.by_login(
+        actor, where, local = await self._logins.login(
             username, password, protocol="smtp", peer=peer
         )
         return replace(actor, at=where, address=local.address)
@@ -251,12 +251,14 @@ class Submission:
         return None
 
 
-def make_submission(settings: Config, store: Store, limits: MessageLimits) -> Submission:
+def make_submission(
+    settings: Config, store: Store, logins: Logins, limits: MessageLimits
+) -> Submission:
     """The submission desk of a worker, as the operator wants it."""
     return Submission(
         store.messages,
         store.directory,
-        store.authentication,
+        logins,
         SubmissionSettings(
             domains=frozenset({settings.shared_domain}),
             mails_a_day={name: settings.tiers.named(name).mails_per_day for name in TIER_NAMES},

@@ -37,6 +37,16 @@ def networks(texts: Sequence[str]) -> tuple[Network, ...]:
     return tuple(network(text) for text in texts)
 
 
+def network_of(peer: str) -> str:
+    """What counts as one host: the IPv4 address, or the IPv6 /64 it has for itself."""
+    if ":" not in peer:
+        return peer
+    address = IPv6Address(peer.partition("%")[0])
+    if address.ipv4_mapped is not None:
+        return str(address.ipv4_mapped)
+    return str(IPv6Network((address, 64), strict=False))
+
+
 def covers(allowed: Sequence[Network], peer: str | None) -> bool:
     """Whether the client at ``peer`` is in one of the networks; an unknown one is in none."""
     if peer is None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ipaddress
 import socket
 from dataclasses import dataclass
 from typing import Final, Protocol
@@ -12,6 +11,7 @@ import trio
 from trio.lowlevel import checkpoint, checkpoint_if_cancelled, wait_readable, wait_writable
 
 from agentpost.net.limits import NetLimits
+from agentpost.net.networks import network_of
 
 READ_OCTETS: Final = 65_536
 _EAGER_TURNS: Final = 8
@@ -29,13 +29,8 @@ class Peer:
 
     @property
     def network(self) -> str:
-        """What counts as one host: the IPv4 address, or the IPv6 /64 it has for itself."""
-        if ":" not in self.address:
-            return self.address
-        address = ipaddress.IPv6Address(self.address.partition("%")[0])
-        if address.ipv4_mapped is not None:
-            return str(address.ipv4_mapped)
-        return str(ipaddress.IPv6Network((address, 64), strict=False))
+        """What counts as one host (see ``network_of``)."""
+        return network_of(self.address)
 
     def __str__(self) -> str:
         return (

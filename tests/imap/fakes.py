@@ -14,6 +14,7 @@ from agentpost.events.bus import Bus
 from agentpost.ids import EnvironmentId, InboxId, MailboxId, OrganizationId
 from agentpost.imap.desk import ImapDesk
 from agentpost.limits import ImapLimits
+from agentpost.mail.logins import Logins
 from agentpost.model.actor import SCOPES, Actor, Scope, widen
 from agentpost.model.inbox import LocalAddress
 from agentpost.model.mailbox import Mailbox, Placed, Snapshot
@@ -116,4 +117,5 @@ def desk(memory: Memory, limits: ImapLimits | None = None, budget: int = 1 << 20
     """What sessions need, over ``memory``."""
     store: Any = _Store(memory)
     appending: Any = memory
-    return ImapDesk(store, Bus(), appending, ByteBudget(budget), limits or ImapLimits())
+    logins = Logins(store.authentication)
+    return ImapDesk(store, logins, Bus(), appending, ByteBudget(budget), limits or ImapLimits())

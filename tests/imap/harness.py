@@ -15,8 +15,9 @@ from agentpost.imap.link import Roused
 from agentpost.imap.session import Session
 from agentpost.imap.states import Authenticated
 from agentpost.imap.wire.framer import Frame, Framer, Line, NeedContinuation, Rejected
-from agentpost.limits import FRAMING_AFTER_LOGIN, MessageLimits
+from agentpost.limits import FRAMING_AFTER_LOGIN, IdentityLimits, MessageLimits
 from agentpost.mail.appending import Appending
+from agentpost.mail.logins import Logins
 from agentpost.model.actor import SCOPES, Actor, Scope, system_actor, widen
 from agentpost.model.mailbox import Flag, InternalDate
 from agentpost.net import Peer
@@ -25,6 +26,8 @@ from agentpost.store.opening import Store, open_store
 from agentpost.store.settings import StoreSettings
 
 SETTINGS = StoreSettings(shared_domain="shared.test", master_key=bytes(range(32)))
+PATIENT = IdentityLimits(failed_logins_per_minute=1_000_000)
+"""For tests in which strangers come often."""
 NO_FLAGS = Flag(0)
 WHEN = InternalDate(datetime(2026, 3, 8, 14, 30, 5, tzinfo=UTC), 60)
 """INTERNALDATE of what is put into a mailbox here, unless a test says otherwise."""
@@ -176,5 +179,6 @@ async def open_place(database_url: str, blobs: Path) -> AsyncIterator[Place]:
         bus = Bus()
         store.committed.listeners.append(bus.committed)
         appending = Appending(store.messages, store.mailboxes, MessageLimits())
-        desk = ImapDesk(store, bus, appending, ByteBudget(64 * 1024 * 1024))
+        logins = Logins(store.authentication, PATIENT)
+        desk = ImapDesk(store, logins, bus, appending, ByteBudget(64 * 1024 * 1024))
         yield Place(desk, actor, where, made.credential.secret)

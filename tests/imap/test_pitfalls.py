@@ -29,7 +29,7 @@ def submission(place: Place) -> Submission:
     return Submission(
         place.store.messages,
         place.store.directory,
-        place.store.authentication,
+        place.desk.logins,
         SubmissionSettings(frozenset({"shared.test"}), {"enterprise": None}),
     )
 

@@ -16,7 +16,7 @@ from tests.imap.serving import serving
 
 DIRECTORY = Path(__file__).resolve().parents[2] / "conformance" / "imap"
 SCRIPTS = sorted(DIRECTORY.glob("*.imap"))
-QUICK = ImapLimits(failed_login_s=0.0, failed_logins_per_minute=100, max_bad_commands=100)
+QUICK = ImapLimits(failed_login_s=0.0, max_bad_commands=100)
 
 
 def _known(place: Place) -> dict[str, str]:

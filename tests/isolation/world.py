@@ -18,6 +18,7 @@ from agentpost.imap.session import Session as ImapSession
 from agentpost.imap.states import Authenticated
 from agentpost.limits import ImapLimits, MessageLimits, SubmissionLimits
 from agentpost.mail.appending import Appending
+from agentpost.mail.logins import Logins
 from agentpost.mail.submission import Submission, SubmissionSettings
 from agentpost.model.actor import SCOPES, Actor, Scope, system_actor, widen
 from agentpost.model.inbox import Inbox
@@ -29,7 +30,7 @@ from agentpost.smtp.session import Session as SmtpSession
 from agentpost.store.inboxes import InboxRequest, NewInbox
 from agentpost.store.keys import KeyRequest
 from agentpost.store.opening import Store, open_store
-from tests.imap.harness import SETTINGS, Client, Wire
+from tests.imap.harness import PATIENT, SETTINGS, Client, Wire
 from tests.smtp.fakes import FakeMemory
 
 MESSAGE = (
@@ -38,7 +39,7 @@ MESSAGE = (
 )
 _NO_FLAGS = Flag(0)
 _PEER = Peer("192.0.2.1", 40_000)
-_IMAP = ImapLimits(failed_login_s=0.0, max_failed_logins=1_000, failed_logins_per_minute=1_000_000)
+_IMAP = ImapLimits(failed_login_s=0.0, max_failed_logins=1_000)
 _SMTP = Terms("mail.shared.test", SubmissionLimits(failed_login_s=0.0, max_failed_logins=1_000))
 
 
@@ -164,11 +165,12 @@ async def open_world(database_url: str, blobs: Path) -> AsyncIterator[World]:
         bus = Bus()
         store.committed.listeners.append(bus.committed)
         appending = Appending(store.messages, store.mailboxes, MessageLimits())
-        desk = ImapDesk(store, bus, appending, ByteBudget(1 << 26), _IMAP)
+        logins = Logins(store.authentication, PATIENT)
+        desk = ImapDesk(store, logins, bus, appending, ByteBudget(1 << 26), _IMAP)
         submission = Submission(
             store.messages,
             store.directory,
-            store.authentication,
+            logins,
             SubmissionSettings(frozenset({"shared.test"}), {}),
         )
         yield World(store, desk, submission, acme, globex, second.id, inbox.inbox)

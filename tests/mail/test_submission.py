@@ -8,6 +8,7 @@ from agentpost.jobs.relay import RelayWork
 from agentpost.jobs.report import ReportWork
 from agentpost.jobs.runner import Work
 from agentpost.mail.delivery import Delivery
+from agentpost.mail.logins import Logins
 from agentpost.mail.relay import Ways, prepared
 from agentpost.mail.submission import Outgoing, Submission, SubmissionSettings
 from agentpost.mail.transports.simulator import Simulator
@@ -36,7 +37,9 @@ class Office:
         door = world.messages._door
         directory = Directory(door)
         settings = SubmissionSettings(frozenset({"agentpost.localhost"}), {})
-        self.submission = Submission(world.messages, directory, Authentication(door), settings)
+        self.submission = Submission(
+            world.messages, directory, Logins(Authentication(door)), settings
+        )
         simulator = Simulator(_nowhere)
         host = "agentpost.localhost"
         self.works: dict[str, Work] = {

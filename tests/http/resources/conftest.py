@@ -20,6 +20,8 @@ from agentpost.http.edge import make_server
 from agentpost.http.server import Listener
 from agentpost.ids import InboxId, MessageId, new_id
 from agentpost.limits import MessageLimits
+from agentpost.mail.logins import Logins
+from agentpost.mail.submission import make_submission
 from agentpost.mime.summary import summarise
 from agentpost.model.actor import SCOPES, Actor, Scope, system_actor, widen
 from agentpost.model.inbox import Inbox
@@ -240,7 +242,9 @@ async def running(database_url: str, directory: Path) -> AsyncIterator[Api]:
     async with open_store(database_url, directory / "blobs", SETTINGS, alone=True) as store:
         bus = Bus()
         store.committed.listeners.append(bus.committed)
-        server = await make_server(config, store, bus, MessageLimits(), stopping)
+        logins = Logins(store.authentication)
+        submission = make_submission(config, store, logins, MessageLimits())
+        server = await make_server(config, store, submission, bus, MessageLimits(), stopping)
         listening = socket.socket()
         listening.bind(("127.0.0.1", 0))
         listening.listen(100)
