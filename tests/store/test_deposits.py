@@ -107,6 +107,17 @@ async def test_an_answer_that_comes_with_its_original_joins_its_thread(office: O
     assert await office.batches() == 2
 
 
+async def test_what_someone_writes_to_himself_is_one_conversation(office: Office) -> None:
+    to_self = office.deposit("note")
+    copy = replace(to_self.arrivals[0], message=MessageId(new_id("msg")), role="sent")
+    nameless = replace(office.deposit("x"), octets=b"From: a@x.example\r\n\r\nhi\r\n", arrivals=())
+    for each in (to_self, replace(nameless, summary=summarise(nameless.octets))):
+        ids = [MessageId(new_id("msg")) for _ in range(2)]
+        arrivals = (replace(copy, message=ids[0]), replace(to_self.arrivals[0], message=ids[1]))
+        sent, received = await office.committer.commit(replace(each, arrivals=arrivals))
+        assert sent.thread == received.thread
+
+
 async def test_a_message_joins_its_nearest_known_ancestor(office: Office) -> None:
     root, other = _placed(await office.commit_together([office.deposit("a"), office.deposit("b")]))
     (near,) = _placed(await office.commit_together([office.deposit("c", "a", "b", "unknown")]))

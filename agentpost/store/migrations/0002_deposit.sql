@@ -115,7 +115,7 @@ BEGIN
         RETURNING i.id, i.organization_id, i.environment_id, i.modseq
     ), target AS (
         -- Where each message goes, its numbers there, and the thread of its nearest known
-        -- ancestor, else a new one.
+        -- ancestor, else a new one, which two copies of a message in an inbox share.
         SELECT m.*, k.organization_id, k.environment_id, k.modseq, b.id AS mailbox_id,
             b.uidvalidity,
             b.uidnext + row_number() OVER (PARTITION BY b.id ORDER BY m.ordinality) - 1 AS uid,
@@ -127,7 +127,7 @@ BEGIN
                     FROM unnest(m.refs) WITH ORDINALITY AS r (ref, position) OFFSET 0
                 ) known
                 WHERE known.thread_id IS NOT NULL ORDER BY known.position LIMIT 1
-            ), 'thr_' || substr(m.id, 5)) AS thread_id
+            ), 'thr_' || substr(min(m.id) OVER (PARTITION BY m.inbox, m.blob), 5)) AS thread_id
         FROM unnest(messages) WITH ORDINALITY AS m
         JOIN counted k ON k.id = m.inbox
         JOIN LATERAL (
