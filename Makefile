@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 JOBS ?= 2
 PYTEST := $(BIN)/pytest -q -n $(JOBS) --dist worksteal
 
-.PHONY: run test check bench soak conformance coverage format clean
+.PHONY: run test check bench soak conformance coverage format generate clean
 
 run: $(STAMP)
 	$(BIN)/agentpost serve
@@ -26,6 +26,10 @@ check: $(STAMP)
 format: $(STAMP)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+# The Python client's modules, from the endpoints.
+generate: $(STAMP)
+	$(BIN)/python -m generators.client
 
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks

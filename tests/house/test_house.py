@@ -46,7 +46,8 @@ def functions(path: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
 
 
 def test_files_are_short() -> None:
-    lengths = {name_of(path): path.read_text("utf-8").count("\n") for path in MODULES}
+    written = [path for path in MODULES if "generators." not in path.open("rb").readline().decode()]
+    lengths = {name_of(path): path.read_text("utf-8").count("\n") for path in written}
     assert not {name: count for name, count in lengths.items() if count > _MAX_LINES}
 
 

@@ -1,0 +1,560 @@
+"""The API's objects.  Written by ``python -m generators.client``; edit the endpoints instead."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal, NotRequired, TypedDict
+
+from agentpost.client._values import Model
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity(Model):
+    """The caller; null for an id list means that the key covers all."""
+
+    key_id: str
+    organization: OwnOrganization
+    environment: OwnEnvironment | None
+    environment_ids: list[str] | None
+    inbox_ids: list[str] | None
+    scopes: list[str]
+    limits: OwnLimits
+    usage: OwnUsage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnOrganization(Model):
+    """The organization that the key belongs to."""
+
+    id: str
+    name: str
+    slug: str
+    tier: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnEnvironment(Model):
+    """The environment that creations go to."""
+
+    id: str
+    name: str
+    slug: str
+    kind: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnLimits(Model):
+    """What the tier allows; null is unlimited."""
+
+    requests_per_minute: int | None
+    mails_per_day: int | None
+    max_message_octets: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnUsage(Model):
+    """What was used of it."""
+
+    mails_today: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Organization(Model):
+    """An organization."""
+
+    id: str
+    name: str
+    slug: str
+    tier: Literal["enterprise", "free", "starter", "team"]
+    limits: TierLimits
+    created_at: datetime
+    """RFC 3339 in UTC."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TierLimits(Model):
+    """What the tier allows; null is unlimited."""
+
+    requests_per_minute: int | None
+    mails_per_day: int | None
+    max_message_octets: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage(Model):
+    """What the organization holds, and what it did today (UTC)."""
+
+    tier: Literal["enterprise", "free", "starter", "team"]
+    limits: TierLimits
+    mails_today: int
+    mails_left_today: int | None
+    """null: unlimited."""
+    storage_octets: int
+    environments: int
+    inboxes: int
+    api_keys: int
+    messages: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Environment(Model):
+    """An environment."""
+
+    id: str
+    organization_id: str
+    name: str
+    slug: str
+    kind: Literal["dev", "live", "test"]
+    is_default: bool
+    client_id: str | None
+    created_at: datetime
+    """RFC 3339 in UTC."""
+    updated_at: datetime
+    """RFC 3339 in UTC."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiKey(Model):
+    """An API key; null for an id list means all."""
+
+    id: str
+    organization_id: str
+    name: str
+    prefix: str
+    """How the key begins, to recognise it by."""
+    scopes: list[str]
+    environment_ids: list[str] | None
+    inbox_ids: list[str] | None
+    ip_allow: list[str]
+    client_id: str | None
+    expires_at: datetime | None
+    revoked_at: datetime | None
+    last_used_at: datetime | None
+    created_at: datetime
+    """RFC 3339 in UTC."""
+    key: str | None
+    """Only in the answer that made it: the key itself."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inbox(Model):
+    """An inbox."""
+
+    id: str
+    email: str
+    username: str
+    domain: str
+    display_name: str | None
+    environment_id: str
+    client_id: str | None
+    metadata: dict[str, Any]
+    labels: list[str]
+    settings: dict[str, Any]
+    signature: str | None
+    send_paused: bool
+    paused_reason: str | None
+    paused_at: datetime | None
+    paused_by: str | None
+    deleted_at: datetime | None
+    created_at: datetime
+    """RFC 3339 in UTC."""
+    updated_at: datetime
+    """RFC 3339 in UTC."""
+    credential: NewCredential | None
+    """Only in the answer that made the inbox: its first mail credential."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewCredential(Model):
+    """A mail credential with its password, which is shown this once."""
+
+    id: str
+    name: str
+    username: str
+    password: str
+    protocols: list[str]
+    read_only: bool
+    expires_at: datetime | None
+    imap: MailServer
+    smtp: MailServer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MailServer(Model):
+    """A mail server over implicit TLS."""
+
+    host: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Credential(Model):
+    """A mail credential without its password."""
+
+    id: str
+    inbox_id: str
+    name: str
+    protocols: list[str]
+    read_only: bool
+    expires_at: datetime | None
+    last_used_at: datetime | None
+    created_at: datetime
+    """RFC 3339 in UTC."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientConfig(Model):
+    """How a mail program reaches an inbox; the password is a mail credential or an API key."""
+
+    email: str
+    display_name: str | None
+    username: str
+    imap: SecureMailServer
+    smtp: SecureMailServer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecureMailServer(Model):
+    """A mail server; the connection is encrypted from its first octet."""
+
+    host: str
+    port: int
+    security: Literal["tls"]
+    authentication: Literal["password"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message(Model):
+    """A message.  Fields that the view does not show are left out."""
+
+    id: str
+    inbox_id: str
+    thread_id: str
+    environment_id: str
+    direction: Literal["inbound", "outbound"]
+    status: str
+    """received, draft, stored, queued, sent, delivered, bounced, complained, rejected or failed."""
+    subject: str
+    from_address: Address | None
+    to_addresses: list[Address]
+    cc_addresses: list[Address]
+    labels: list[str]
+    folder: str | None
+    seen: bool
+    has_attachments: bool
+    created_at: datetime
+    """RFC 3339 in UTC."""
+    bcc_addresses: list[Address] | None
+    """Of what this inbox sent."""
+    reply_to: list[Address] | None
+    preview: str | None
+    flagged: bool | None
+    answered: bool | None
+    source: str | None
+    """rest, smtp, imap, simulator: the way it came in."""
+    size: int | None
+    """Octets of the raw message."""
+    rfc_message_id: str | None
+    """Message-ID with its angle brackets."""
+    in_reply_to: str | None
+    automated: bool | None
+    """A machine sent it: answering it may loop."""
+    delivered_to: str | None
+    """The envelope's recipient, with its +tag."""
+    tag: str | None
+    """What follows the + in delivered_to."""
+    metadata: dict[str, Any] | None
+    modseq: int | None
+    """Version; what IMAP and changes call modseq."""
+    received_at: datetime | None
+    sent_at: datetime | None
+    references: list[str] | None
+    date: datetime | None
+    """What the sender's Date field says."""
+    authentication: dict[str, Any] | None
+    text_body: str | None
+    html_body: str | None
+    """As the sender wrote it: sanitise before showing."""
+    extracted_text: str | None
+    """Without quotations and signatures."""
+    extracted_html: str | None
+    """The same, sanitised."""
+    truncated: bool | None
+    """extracted_text is longer than max_chars."""
+    headers: list[HeaderField] | None
+    attachments: list[Attachment] | None
+    delivery: Delivery | None
+    """Of what this inbox sent."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Address(Model):
+    """An e-mail address with its display name."""
+
+    email: str
+    name: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeaderField(Model):
+    """A header field, decoded."""
+
+    name: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attachment(Model):
+    """A file of a message; its id holds as long as the message is what it is."""
+
+    id: str
+    filename: str | None
+    mime_type: str
+    size: int
+    """Octets, decoded."""
+    inline: bool
+    content_id: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery(Model):
+    """A message on its way, recipient by recipient."""
+
+    recipients: list[RecipientState]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecipientState(Model):
+    """How far a message has come on its way to one recipient."""
+
+    email: str
+    state: str
+    local: bool
+    """The recipient is an inbox of this server."""
+    attempts: int
+    status: str | None
+    """Enhanced status code, such as 5.1.1."""
+    diagnostic: str | None
+    """What the other server said."""
+    history: list[dict[str, Any]]
+    updated_at: datetime
+    """RFC 3339 in UTC."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchResults(Model):
+    """One result for each id, in the order of the request."""
+
+    results: list[BatchResult]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchResult(Model):
+    """What became of one message of several; ``status`` is what a request of its own would say."""
+
+    id: str
+    status: int
+    message: Message | None
+    error: BatchError | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchError(Model):
+    """Why one message of several failed."""
+
+    code: str
+    message: str
+    fix: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sent(Model):
+    """What became of a letter."""
+
+    id: str | None
+    """Of the message, or of the draft."""
+    thread_id: str | None
+    status: str
+    """queued, delivered, draft, or dry_run."""
+    size: int | None
+    """With dry_run: octets."""
+    recipients: list[RehearsedRecipient] | None
+    """With dry_run."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RehearsedRecipient(Model):
+    """Someone who would be written to."""
+
+    email: str
+    local: bool
+    """Lives here: it would arrive at once."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attachments(Model):
+    """The files of a message."""
+
+    data: list[Attachment]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageDelivery(Model):
+    """How far a message has come."""
+
+    message_id: str
+    status: str
+    """All recipients together."""
+    recipients: list[RecipientState]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Folder(Model):
+    """A folder with its counts; what IMAP calls UIDVALIDITY, UIDNEXT and HIGHESTMODSEQ."""
+
+    name: str
+    special_use: Literal["archive", "drafts", "junk", "sent", "trash"] | None
+    subscribed: bool
+    message_count: int
+    unseen_count: int
+    size: int
+    """Octets of all its messages."""
+    uidvalidity: int
+    uidnext: int
+    highestmodseq: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Changes(Model):
+    """Ids of messages, each once; ask again with ``since=modseq``, at once when there is more."""
+
+    created: list[str]
+    updated: list[str]
+    """Flags, labels or folder changed."""
+    destroyed: list[str]
+    modseq: int
+    """What IMAP calls HIGHESTMODSEQ."""
+    has_more: bool
+    next_cursor: str | None
+    """While a walk from 0 goes on: send it along with since."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Thread(Model):
+    """A conversation; ``labels`` are its own, ``message_labels`` those of its messages."""
+
+    id: str
+    thread_id: str
+    inbox_id: str
+    environment_id: str
+    subject: str
+    participants: list[Address]
+    senders: list[Address]
+    recipients: list[Address]
+    preview: str
+    """How its latest message begins."""
+    message_count: int
+    unread_count: int
+    has_attachments: bool
+    labels: list[str]
+    message_labels: list[str]
+    last_message_at: datetime
+    """RFC 3339 in UTC."""
+    received_at: datetime | None
+    sent_at: datetime | None
+    created_at: datetime
+    """RFC 3339 in UTC."""
+    messages: dict[str, Any] | None
+    """Only where one thread is read, by a key with messages:read."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Label(Model):
+    """A label and what has it; messages and threads have theirs independently."""
+
+    name: str
+    message_count: int
+    thread_count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft(Model):
+    """A draft; its texts and files stand only where one draft is read."""
+
+    id: str
+    inbox_id: str
+    environment_id: str
+    thread_id: str
+    message_id: str
+    """The message in Drafts; each version has its own."""
+    client_id: str | None
+    in_reply_to: str | None
+    reply_all: bool
+    forward_of: str | None
+    from_address: Address | None
+    to_addresses: list[Address]
+    cc_addresses: list[Address]
+    bcc_addresses: list[Address]
+    reply_to: list[Address]
+    subject: str
+    preview: str
+    labels: list[str]
+    metadata: dict[str, Any]
+    has_attachments: bool
+    created_at: datetime
+    """RFC 3339 in UTC."""
+    updated_at: datetime
+    """RFC 3339 in UTC."""
+    text_body: str | None
+    html_body: str | None
+    attachments: list[DraftAttachment] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DraftAttachment(Model):
+    """A file of a draft."""
+
+    id: str
+    filename: str | None
+    mime_type: str
+    size: int
+    inline: bool
+    content_id: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SentDraft(Model):
+    """The message that the draft became."""
+
+    id: str
+    thread_id: str
+    status: str
+    """queued, or delivered when all live here."""
+
+
+class RecipientParam(TypedDict):
+    """Someone to write to."""
+
+    email: str
+    name: NotRequired[str | None]
+    """Display name."""
+
+
+class FileParam(TypedDict):
+    """A file to attach."""
+
+    content: bytes | str
+    """The file in base64; files by key or by url are not in this release."""
+    filename: NotRequired[str | None]
+    mime_type: NotRequired[str | None]
+    inline: NotRequired[bool]
+    """To be shown rather than offered."""
+    content_id: NotRequired[str | None]
+
+
+class HeaderParam(TypedDict):
+    """A header field."""
+
+    name: str
+    value: str
