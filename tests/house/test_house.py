@@ -26,6 +26,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SOURCE = ROOT / "agentpost"
 MODULES = sorted(SOURCE.rglob("*.py"))
 
+_GENERATED = "Written by ``python -m generators."
 _MAX_LINES = 560
 _MAX_FUNCTION_LINES = 90
 
@@ -46,8 +47,10 @@ def functions(path: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
 
 
 def test_files_are_short() -> None:
-    written = [path for path in MODULES if "generators." not in path.open("rb").readline().decode()]
-    lengths = {name_of(path): path.read_text("utf-8").count("\n") for path in written}
+    sources = {name_of(path): path.read_text("utf-8") for path in MODULES}
+    # What a program writes is read by programs; its first line says so.
+    by_hand = {name: text for name, text in sources.items() if _GENERATED not in text[:200]}
+    lengths = {name: text.count("\n") for name, text in by_hand.items()}
     assert not {name: count for name, count in lengths.items() if count > _MAX_LINES}
 
 
