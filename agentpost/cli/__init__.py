@@ -6,6 +6,7 @@ Verbs that take long to import do so when they run, so that ``agentpost --help``
 from __future__ import annotations
 
 import sys
+from typing import Final
 
 import click
 
@@ -18,20 +19,18 @@ from agentpost.cli.key import key_command
 from agentpost.cli.migrate import migrate_command
 from agentpost.cli.openapi import openapi_command
 from agentpost.cli.org import org_command
+from agentpost.cli.remote.drafts import drafts_command
+from agentpost.cli.remote.inboxes import inboxes_command
+from agentpost.cli.remote.messages import messages_command, threads_command
+from agentpost.cli.remote.send import send_command
 from agentpost.cli.serve import serve_command
 from agentpost.cli.version import version_command
 from agentpost.config import ConfigError
 
-
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
-def agentpost() -> None:
-    """AgentPost: email for AI agents, on your own machine."""
-
-
-agentpost.add_command(serve_command)
-agentpost.add_command(config_command)
-agentpost.add_command(migrate_command)
-for _verb in (
+_SERVER: Final = (
+    serve_command,
+    config_command,
+    migrate_command,
     org_command,
     environment_command,
     inbox_command,
@@ -39,9 +38,36 @@ for _verb in (
     doctor_command,
     check_command,
     openapi_command,
-):
+    version_command,
+)
+_API: Final = (
+    inboxes_command,
+    messages_command,
+    threads_command,
+    drafts_command,
+    send_command,
+)
+
+
+class _Verbs(click.Group):
+    """The verbs in two parts: those of the server's machine, and those that work from anywhere."""
+
+    def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        for title, verbs in (
+            ("Running a server (on its machine)", _SERVER),
+            ("Using AgentPost (from anywhere, with AGENTPOST_API_KEY)", _API),
+        ):
+            with formatter.section(title):
+                formatter.write_dl([(str(verb.name), verb.get_short_help_str()) for verb in verbs])
+
+
+@click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+def agentpost() -> None:
+    """AgentPost: email for AI agents, on your own machine."""
+
+
+for _verb in (*_SERVER, *_API):
     agentpost.add_command(_verb)
-agentpost.add_command(version_command)
 
 
 def main() -> int:

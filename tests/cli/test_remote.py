@@ -1,0 +1,122 @@
+"""Verbs that use the API from anywhere: what people and scripts see of them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.server import Server, serving
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One running server."""
+    with serving(tmp_path_factory.mktemp("remote")) as running:
+        yield running
+
+
+def run(
+    server: Server, *arguments: str, status: int = 0, given: str = "", key: str | None = None
+) -> subprocess.CompletedProcess[str]:
+    environment = {
+        **server.environment(),
+        "AGENTPOST_API_KEY": server.key if key is None else key,
+        "AGENTPOST_BASE_URL": f"http://127.0.0.1:{server.port('http')}",
+    }
+    result = subprocess.run(
+        [sys.executable, "-m", "agentpost", *arguments],
+        env=environment,
+        input=given,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert result.returncode == status, result.stdout + result.stderr
+    return result
+
+
+def verb(server: Server, *arguments: str, given: str = "") -> Any:
+    return json.loads(run(server, *arguments, "--json", given=given).stdout)
+
+
+def test_a_shell_sends_reads_and_answers(server: Server, tmp_path: Path) -> None:
+    inbox = verb(server, "inboxes", "create", "shell", "--client-id", "shell-1")
+    assert verb(server, "inboxes", "create", "--client-id", "shell-1")["id"] == inbox["id"]
+    (tmp_path / "note.txt").write_bytes(b"\xff\x00note")
+    arguments = ["send", inbox["email"], "--to", f"Me <{inbox['email']}>", "--subject", "Grüße"]
+    files = ["--text-file", "-", "--attach", str(tmp_path / "note.txt")]
+    sent = verb(server, *arguments, *files, given="from a pipe")
+    assert sent["status"] == "delivered"
+    (received,) = verb(server, "messages", "list", inbox["email"], "--folder", "INBOX", "--unread")
+    assert received["subject"] == "Grüße"
+    found = verb(server, "messages", "get", received["id"])
+    assert found["text_body"].strip() == "from a pipe"
+    assert found["attachments"][0]["filename"] == "note.txt"
+    shown = run(server, "messages", "get", received["id"]).stdout
+    assert "Grüße" in shown
+    assert "from a pipe" in shown
+    assert run(server, "messages", "raw", received["id"]).stdout.startswith("Date: ")
+    labelled = verb(server, "messages", "label", received["id"], "--add", "done")
+    assert labelled["labels"] == ["done"]
+    assert verb(server, "messages", "list", "--label", "done")[0]["id"] == received["id"]
+    verb(server, "messages", "reply", received["id"], "--text", "Danke")
+    (thread,) = verb(server, "threads", "list", inbox["email"])
+    assert thread["message_count"] == 4
+    shown = run(server, "threads", "get", thread["id"]).stdout
+    assert "Danke" in shown
+    run(server, "messages", "delete", received["id"])
+    assert verb(server, "messages", "list", inbox["email"], "--label", "done") == []
+
+
+def test_drafts_from_the_shell(server: Server) -> None:
+    inbox = verb(server, "inboxes", "create", "drafter")
+    draft = verb(server, "drafts", "create", inbox["id"], "--to", inbox["email"], "--text", "later")
+    assert [one["id"] for one in verb(server, "drafts", "list", inbox["id"])] == [draft["id"]]
+    assert verb(server, "drafts", "send", draft["id"])["status"] == "delivered"
+    gone = verb(server, "drafts", "create", inbox["id"], "--subject", "no")
+    run(server, "drafts", "delete", gone["id"])
+    assert "none" in run(server, "drafts", "list", inbox["id"]).stderr
+
+
+def test_the_life_of_an_inbox(server: Server) -> None:
+    inbox = verb(server, "inboxes", "create", "short")["id"]
+    assert verb(server, "inboxes", "pause", inbox, "--reason", "tired")["paused_reason"] == "tired"
+    assert "tired" in run(server, "inboxes", "get", inbox).stdout
+    assert verb(server, "inboxes", "resume", inbox)["send_paused"] is False
+    run(server, "inboxes", "delete", inbox, status=1, given="n\n")
+    run(server, "inboxes", "delete", inbox, "--yes")
+    assert inbox not in {one["id"] for one in verb(server, "inboxes", "list")}
+    assert verb(server, "inboxes", "restore", inbox)["id"] == inbox
+
+
+def test_a_list_is_as_long_as_it_is_asked_for(server: Server) -> None:
+    for number in range(3):
+        verb(server, "inboxes", "create", f"many{number}")
+    assert len(verb(server, "inboxes", "list", "-q", "many", "--limit", "2")) == 2
+    assert run(server, "inboxes", "list", "-q", "many").stdout.count("many") == 3
+
+
+def test_failures_say_what_to_do(server: Server) -> None:
+    missing = run(server, "inboxes", "get", "inb_" + "0" * 26, status=1).stderr
+    assert "not_found" in missing
+    wrong = run(server, "inboxes", "create", ".dot", status=1).stderr
+    assert "username" in wrong
+    keyless = run(server, "inboxes", "list", status=1, key="").stderr
+    assert "AGENTPOST_API_KEY" in keyless
+    nothing = run(server, "send", "inb_1", "--to", "a@b.c", status=2).stderr
+    assert "--text" in nothing
+    secret = "ap_sk_test_" + "x" * 32
+    refused = run(server, "inboxes", "list", status=1, key=secret)
+    assert "unauthenticated" in refused.stderr
+    assert secret not in refused.stderr + refused.stdout
+    unread = run(server, "send", "i", "--to", "a@b.c", "--text-file", "/nowhere", status=1).stderr
+    assert "/nowhere" in unread
