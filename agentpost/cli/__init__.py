@@ -52,7 +52,7 @@ _API: Final = (
 class _Verbs(click.Group):
     """The verbs in two parts: those of the server's machine, and those that work from anywhere."""
 
-    def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         for title, verbs in (
             ("Running a server (on its machine)", _SERVER),
             ("Using AgentPost (from anywhere, with AGENTPOST_API_KEY)", _API),
