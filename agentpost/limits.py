@@ -460,3 +460,31 @@ class ImapLimits:
     """Between two looks whether the credentials of all sessions still hold."""
     drain_s: float = 8.0
     """For sessions to end at shutdown."""
+
+
+@dataclass(frozen=True, slots=True)
+class DnsLimits:
+    """How the domain name system is asked and how much of it is remembered; times in seconds."""
+
+    lookup_s: float = 10.0
+    """One question in all: RFC 7208 section 4.6.4 grants all of SPF 20 s."""
+    try_s: float = 3.0
+    """One try at one name server; then the next."""
+    concurrency: int = 64
+    """Questions of one worker under way at once; each holds a socket."""
+    udp_octets: int = 1_232
+    """Answers over UDP: what passes every network unfragmented (RFC 6891 section 6.2.5 leaves the
+    number to us); longer ones are asked for over TCP."""
+    max_records: int = 500
+    """Records of one answer; real names have under 100, and one message holds about 4,000."""
+    cached_entries: int = 20_000
+    """Answers that one worker remembers."""
+    cached_octets: int = 16 * 1024 * 1024
+    """The same for what they take."""
+    max_ttl_s: float = 3_600.0
+    """An answer is believed so long at most, whatever its owner says."""
+    max_denial_s: float = 300.0
+    """The same for the absence of a name or record: somebody may be about to publish it."""
+    failed_s: float = 15.0
+    """Before a question that failed is asked again: a name that never answers must not hold all
+    turns."""

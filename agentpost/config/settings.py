@@ -201,6 +201,11 @@ class Config:
         shown="none",
         secret=True,
     )
+    dns_resolver: Address | None = _setting(
+        address,
+        "Name server to ask, address:port, instead of the system's.",
+        shown="those of /etc/resolv.conf",
+    )
     blob_inline_max_octets: int = _setting(
         integer(0, 16 * 1024 * 1024),
         "Largest message kept inside PostgreSQL; larger ones go to blob_dir.",
