@@ -488,3 +488,43 @@ class DnsLimits:
     failed_s: float = 15.0
     """Before a question that failed is asked again: a name that never answers must not hold all
     turns."""
+
+
+@dataclass(frozen=True, slots=True)
+class AuthenticationLimits:
+    """How much work a stranger's message may cause before we know who sent it; times in seconds."""
+
+    whole_s: float = 40.0
+    """SPF, DKIM, DMARC and ARC together; what is not known then is a temporary error."""
+    spf_s: float = 20.0
+    """SPF alone (RFC 7208 section 4.6.4 grants at least 20 s)."""
+    spf_lookups: int = 10
+    """Terms that ask the DNS (RFC 7208 section 4.6.4)."""
+    spf_void_lookups: int = 2
+    """Of these, terms that get nothing (the same section)."""
+    spf_names: int = 10
+    """Hosts of one mx or ptr term whose addresses are asked for (the same section)."""
+    spf_record_octets: int = 16 * 1024
+    """One SPF record; real ones stay under 1 KiB (RFC 7208 section 3.4)."""
+    max_header_octets: int = 1024 * 1024
+    """The header section; four times what submission takes.  With a longer one nothing is known."""
+    max_header_fields: int = 20_000
+    """The same in fields, each of which costs memory."""
+    max_signatures: int = 10
+    """DKIM-Signature fields that are looked at; lists and forwarders leave two or three."""
+    max_sets: int = 50
+    """ARC sets (RFC 8617 section 4.2.1)."""
+    max_signed_names: int = 1_000
+    """Names in one h= tag; we ourselves write under 100."""
+    max_field_octets: int = 32 * 1024
+    """One signature field; a 4096-bit signature with 100 names takes 3 KiB."""
+    min_key_bits: int = 1_024
+    """RSA (RFC 8301 section 3.2)."""
+    max_key_bits: int = 8_192
+    """RSA; verifying takes the square of it, 0.5 ms here (RFC 8301 wants 4096 at least)."""
+    max_key_octets: int = 4_096
+    """One key record; 8192 bits take 1.4 KiB in base64."""
+    thread_octets: int = 100 * 1024
+    """Larger messages are hashed in a thread, so that nobody waits for them."""
+    clock_skew_s: float = 300.0
+    """How far the clocks of sender and receiver may differ when a signature expires."""
