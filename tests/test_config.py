@@ -75,6 +75,8 @@ def test_the_file_is_found_by_variable_and_in_the_data_directory(tmp_path: Path)
         ({"AGENTPOST_IMAPS_BIND": "127.0.0.1"}, "imaps_bind must be host:port"),
         ({"AGENTPOST_IMAPS_BIND": "::1:993"}, "imaps_bind must be host:port"),
         ({"AGENTPOST_IMAPS_BIND": "[::1]:65536"}, "imaps_bind must be host:port"),
+        ({"AGENTPOST_DNS_RESOLVER": "dns.example:53"}, "dns_resolver must be an IP address"),
+        ({"AGENTPOST_DNS_RESOLVER": "[::1]:0"}, "dns_resolver must have a port"),
         ({"AGENTPOST_SEAL_CREDENTIALS": "yes"}, "must be true or false"),
         ({"AGENTPOST_RELAY": "ses2"}, "must be one of simulator, smtp"),
         ({"AGENTPOST_RELAY": "smtp"}, "needs smtp_relay_url"),

@@ -27,6 +27,7 @@ from agentpost.config.values import (
     key_32_octets,
     limit,
     networks,
+    numeric_address,
     one_of,
     path,
     seconds,
@@ -202,7 +203,7 @@ class Config:
         secret=True,
     )
     dns_resolver: Address | None = _setting(
-        address,
+        numeric_address,
         "Name server to ask, address:port, instead of the system's.",
         shown="those of /etc/resolv.conf",
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -127,6 +127,17 @@ def address(raw: Raw) -> Address:
     if match is None or int(match[3]) > 65535:
         raise ValueError("must be host:port or [ipv6]:port with a port from 0 to 65535")
     return Address(match[1] or match[2], int(match[3]))
+
+
+def numeric_address(raw: Raw) -> Address:
+    found = address(raw)
+    try:
+        ip_address(found.host)
+    except ValueError:
+        raise ValueError("must be an IP address with a port, such as 192.0.2.53:53") from None
+    if not found.port:
+        raise ValueError("must have a port from 1 to 65535")
+    return found
 
 
 def networks(raw: Raw) -> tuple[str, ...]:

@@ -99,9 +99,9 @@ def test_a_header_beyond_all_measure_is_not_read() -> None:
 )
 def test_hostile_bodies_take_time_that_grows_with_their_length(piece: bytes) -> None:
     octets = b"A: b\r\n\r\n" + piece * ((4 << 20) // len(piece))
-    begun = time.perf_counter()
+    begun = time.process_time()
     message = read(octets, LIMITS)
     for form in ("simple", "relaxed"):
         canonical_body(message.body, form)
         canonical_field(b"a:" + octets[8 : 8 + (1 << 20)] + b"\r\n", form)
-    assert time.perf_counter() - begun < 5
+    assert time.process_time() - begun < 5

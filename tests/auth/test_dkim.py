@@ -360,9 +360,9 @@ def test_no_signature_field_can_make_the_judge_fail(octets: bytes) -> None:
 def test_many_names_and_fields_are_judged_in_linear_time() -> None:
     mail = b"From: a@b.example\r\n" + b"X: y\r\n" * 15_000 + b"\r\nbody\r\n"
     field = sign(mail, [key("ed")], NOW).replace(b"h=from:", b"h=" + b"x:" * 900 + b"from:")
-    begun = time.perf_counter()
+    begun = time.process_time()
     assert results(field + mail) == ["fail"]
-    assert time.perf_counter() - begun < 2
+    assert time.process_time() - begun < 2
 
 
 def test_no_key_is_shown_in_a_log() -> None:

@@ -95,6 +95,7 @@ def test_a_message_without_an_author_is_not_signed() -> None:
 
 
 def test_records_fit_the_strings_of_the_dns() -> None:
+    """R47: what a domain's owner is told to publish."""
     made = new_rsa()
     strings = record_strings(made.record)
     assert "".join(strings) == made.record

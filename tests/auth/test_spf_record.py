@@ -164,7 +164,7 @@ def test_any_octets_are_a_record_or_a_fault(octets: bytes) -> None:
 def test_hostile_records_are_read_in_time_that_grows_with_their_length(piece: bytes) -> None:
     for prefix in (b"", b"a:", b"x="):
         record = b"v=spf1 " + prefix + piece * (16_384 // len(piece))
-        begun = time.perf_counter()
+        begun = time.process_time()
         with contextlib.suppress(SpfSyntax):
             parse(record)
-        assert time.perf_counter() - begun < 0.5
+        assert time.process_time() - begun < 0.5

@@ -14,6 +14,7 @@ import dns.rcode
 import dns.rrset
 import pytest
 import trio
+import trio.testing
 
 from agentpost.config import Address
 from agentpost.limits import DnsLimits
@@ -156,6 +157,23 @@ async def test_a_silent_name_server_costs_the_deadline_and_no_more() -> None:
         with pytest.raises(LookupFailed):
             await dns_.txt("mute.test")
         assert len(server.asked) == asked, "a failure is remembered for a while"
+
+
+async def test_a_turn_that_never_came_says_nothing_about_the_name() -> None:
+    async with serving(ZONE) as server:
+        server.mute.add("mute.test")
+        dns_ = resolver(server, DnsLimits(lookup_s=0.2, try_s=0.2, concurrency=1))
+
+        async def fail(name: str) -> None:
+            with pytest.raises(LookupFailed):
+                await dns_.txt(name)
+
+        with trio.fail_after(5):
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(fail, "mute.test")
+                await trio.testing.wait_all_tasks_blocked()
+                nursery.start_soon(fail, "example.test")
+        assert await dns_.txt("example.test")
 
 
 async def test_long_answers_come_over_tcp() -> None:
