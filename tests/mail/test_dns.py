@@ -63,16 +63,30 @@ class NameServer:
         return wire
 
 
+async def _same_port() -> tuple[trio.socket.SocketType, list[trio.SocketListener]]:
+    """A port that is free for datagrams and for streams; other tests take ports meanwhile."""
+    for _ in range(50):
+        udp = trio.socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        await udp.bind(("127.0.0.1", 0))
+        try:
+            return udp, await trio.open_tcp_listeners(udp.getsockname()[1], host="127.0.0.1")
+        except OSError:
+            udp.close()
+    raise AssertionError("no port is free for both")
+
+
 @asynccontextmanager
 async def serving(records: Records) -> AsyncIterator[NameServer]:
     server = NameServer(records)
-    udp = trio.socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    await udp.bind(("127.0.0.1", 0))
+    udp, listeners = await _same_port()
     server.port = udp.getsockname()[1]
 
     async def datagrams() -> None:
         while True:
-            octets, peer = await udp.recvfrom(65_535)
+            try:
+                octets, peer = await udp.recvfrom(65_535)
+            except trio.ClosedResourceError:
+                return
             reply = server.answer(octets, over_tcp=False)
             if reply is not None:
                 await udp.sendto(reply, peer)
@@ -87,14 +101,13 @@ async def serving(records: Records) -> AsyncIterator[NameServer]:
         await client.aclose()
 
     async with trio.open_nursery() as nursery:
-        listeners = await trio.open_tcp_listeners(server.port, host="127.0.0.1")
         nursery.start_soon(trio.serve_listeners, stream, listeners)
         nursery.start_soon(datagrams)
         try:
             yield server
         finally:
+            udp.close()
             nursery.cancel_scope.cancel()
-    udp.close()
 
 
 def resolver(server: NameServer, limits: DnsLimits | None = None) -> Resolver:
