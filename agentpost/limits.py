@@ -397,6 +397,30 @@ class IndexingLimits:
 
 
 @dataclass(frozen=True, slots=True)
+class BounceLimits:
+    """How much of a mail that may be a bounce is read, and how long its message is waited for."""
+
+    max_status_octets: int = 64 * 1024
+    """Of the fields of a report; one recipient takes under 1,000."""
+    max_text_characters: int = 64 * 1024
+    """Of the text for people; what is told stands at its beginning."""
+    max_lines: int = 2_000
+    """Of each of them."""
+    max_line_characters: int = 2_000
+    """Of one line or field; the longest diagnostic of real mail has 1,200."""
+    max_returned_octets: int = 64 * 1024
+    """Of the message that came back: its header section."""
+    max_recipients: int = 100
+    """Recipients that one report tells of: twice those of a message."""
+    max_ids: int = 8
+    """Message-IDs that one report may name its message by."""
+    in_flight_s: float = 30.0
+    """Until a report is read again whose message is just being sent."""
+    in_flight_looks: int = 20
+    """Then it counts although the attempt was not settled: ten minutes, longer than any takes."""
+
+
+@dataclass(frozen=True, slots=True)
 class SweepLimits:
     """What is kept how long, and how much one sweep removes."""
 
