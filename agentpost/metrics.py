@@ -64,6 +64,12 @@ MESSAGES = Counter(
 DELIVERIES = Counter(
     "agentpost_deliveries", "Attempts to relay, by outcome.", ["outcome"], registry=REGISTRY
 )
+REPORTS = Counter(
+    "agentpost_reports",
+    "Received mails read for what they report on sent mail, by outcome.",
+    ["outcome"],
+    registry=REGISTRY,
+)
 COMMIT_BATCH = Histogram(
     "agentpost_commit_batch_size",
     "Deposits written by one transaction.",

@@ -28,12 +28,14 @@ from agentpost.http.server import Listener
 from agentpost.ids import InboxId
 from agentpost.imap.desk import ImapDesk
 from agentpost.imap.server import ImapServer
+from agentpost.jobs.bounce import BounceWork
 from agentpost.jobs.relay import RelayWork
 from agentpost.jobs.report import ReportWork
 from agentpost.jobs.runner import Runner, Work
 from agentpost.jobs.sweep import SweepWork
 from agentpost.limits import ImapLimits, MessageLimits
 from agentpost.mail.appending import Appending
+from agentpost.mail.bounces import Reports
 from agentpost.mail.delivery import Delivery
 from agentpost.mail.logins import Logins
 from agentpost.mail.submission import Submission, make_submission
@@ -42,6 +44,7 @@ from agentpost.net import NetLimits, PlainStream, ServerTls, Stream, Tally, serv
 from agentpost.smtp.desk import Terms
 from agentpost.smtp.server import SubmissionServer
 from agentpost.store import embedded
+from agentpost.store.bounces import Bounces
 from agentpost.store.jobs import Jobs
 from agentpost.store.opening import Store, open_store
 from agentpost.store.pool import Connection
@@ -136,6 +139,7 @@ class _Worker:
         works: list[Work] = [
             RelayWork(relays, ways, self._settings.domain),
             ReportWork(relays, store.messages, delivery, self._settings.domain),
+            BounceWork(store.messages, Reports(Bounces(store.door))),
             SweepWork(Sweeps(store.door, store.blobs)),
         ]
         runner = Runner(Jobs(store.door), works)

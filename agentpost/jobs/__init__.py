@@ -6,12 +6,14 @@ makes each work with what it needs and hands them to the runner.
 
 from __future__ import annotations
 
+from agentpost.jobs.bounce import BounceWork
 from agentpost.jobs.indexing import IndexingWork
 from agentpost.jobs.relay import RelayWork
 from agentpost.jobs.report import ReportWork
 from agentpost.jobs.sweep import SweepWork
 
 WORKS: dict[str, type] = {
+    BounceWork.kind: BounceWork,
     IndexingWork.kind: IndexingWork,
     RelayWork.kind: RelayWork,
     ReportWork.kind: ReportWork,

@@ -211,7 +211,7 @@ def _bounced(outcomes: Sequence[RecipientOutcome], moment: str) -> list[NewEvent
         if bounced:
             data: dict[str, object] = {
                 "bounce_type": kind,
-                "bounce_sub_type": _sub_type(bounced[0].status),
+                "bounce_sub_type": sub_type_of(bounced[0].status),
                 "bounced_recipients": [_refusal(one, "failed") for one in bounced],
                 "bounced_at": moment,
             }
@@ -251,6 +251,6 @@ _SUB_TYPES = {
 }
 
 
-def _sub_type(status: str | None) -> str:
+def sub_type_of(status: str | None) -> str:
     """The kind of a bounce by subject and detail of its status (RFC 3463 section 3)."""
     return _SUB_TYPES.get((status or "").partition(".")[2], "general")

@@ -18,6 +18,7 @@ from agentpost.mime.body import (
     html_to_text,
     text_parts,
 )
+from agentpost.mime.bounce import may_be_report
 from agentpost.mime.charset import decode
 from agentpost.mime.date import parse_date
 from agentpost.mime.encoded import decode_header, decode_raw
@@ -54,6 +55,8 @@ class MessageSummary:
     ``references`` is bounded, oldest first.  ``date`` is the Date field in its own zone.
     ``automated`` says that a machine sent it (RFC 3834, mailing lists, bounces).
     ``header_truncated`` says that the header section is longer than what was read.
+    ``may_report`` says that it may be a bounce or another report on sent mail, so that it is
+    worth a look.
     """
 
     size: int
@@ -76,6 +79,7 @@ class MessageSummary:
     attachment_count: int
     automated: bool
     header_truncated: bool
+    may_report: bool
 
     @property
     def has_attachments(self) -> bool:
@@ -119,6 +123,7 @@ def summarise(octets: bytes, limits: MimeLimits = _DEFAULT) -> MessageSummary:
         count_attachments(part, limits),
         is_automated(header, part),
         header.truncated,
+        may_be_report(header, part),
     )
 
 

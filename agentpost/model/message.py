@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 from agentpost.ids import (
     DraftId,
@@ -204,6 +204,10 @@ class DeliveryState:
     diagnostic: str | None
     history: tuple[dict[str, Any], ...]
     updated_at: datetime
+
+
+OWN_SOURCES: Final = frozenset({"rest", "smtp", "imap", "mcp", "cli", "relay"})
+"""Ways in by which mail comes from an inbox here, or from this server itself."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from agentpost import clock
 from agentpost.ids import MessageId, OrganizationId, new_id
 from agentpost.mime.summary import MessageSummary
 from agentpost.model.message import (
+    OWN_SOURCES,
     Address,
     Arrival,
     IdempotentRequest,
@@ -151,12 +152,24 @@ def _add_messages(
         own = _recipients(summary, arrival.bcc) if arrival.bcc else recipients
         blob = places[arrival.organization].id
         rows.messages.append(_message(arrival, summary, blob, sender, own, refs))
-        for kind in arrival.jobs:
+        for kind in _jobs_of(arrival, summary):
             rows.jobs.append((arrival.organization, kind, arrival.message))
         if arrival.keywords:
             rows.keyworded.append(arrival.message)
         if arrival.fingerprint is not None:
             rows.fingerprints.append((arrival.inbox, refs[0], arrival.fingerprint))
+
+
+def _jobs_of(arrival: Arrival, summary: MessageSummary) -> tuple[str, ...]:
+    """The arrival's jobs, and a look at what comes from outside and may report on sent mail.
+
+    What inboxes here send each other, and what this server reports itself, tells it nothing new;
+    and whoever lives here could say anything of his neighbour's mail.
+    """
+    outside = arrival.state == "received" and arrival.source not in OWN_SOURCES
+    if summary.may_report and outside and arrival.direction == "inbound":
+        return (*arrival.jobs, "bounce")
+    return arrival.jobs
 
 
 def _add_sending(rows: Rows, deposit: Deposit, places: Mapping[OrganizationId, BlobPlace]) -> None:

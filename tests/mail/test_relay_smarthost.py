@@ -53,11 +53,15 @@ def client_of(fake: FakeHost, url: str) -> SmartHost:
 
 async def test_octets_and_envelope_arrive_as_they_are() -> None:
     async with serving(FakeHost()) as fake:
-        outcomes = await client(fake).send(letter("x@example.com", "y@example.com"))
+        mail = letter("x@example.com", "y@example.com")
+        outcomes = await client(fake).send(mail)
         (taken,) = fake.taken
         assert taken.data == OCTETS
         size = len(OCTETS)
-        assert taken.mail == b"MAIL FROM:<agent@agentpost.localhost> SIZE=%d" % size
+        assert taken.mail == b"MAIL FROM:<agent@agentpost.localhost> SIZE=%d ENVID=%b" % (
+            size,
+            mail.message.encode(),
+        )
         assert taken.rcpts == [b"RCPT TO:<x@example.com>", b"RCPT TO:<y@example.com>"]
         assert [one.state for one in outcomes] == ["sent", "sent"]
         assert outcomes[0].status == "2.0.0"
@@ -275,6 +279,13 @@ async def test_what_the_sender_asked_to_be_told_is_passed_on() -> None:
     async with serving(FakeHost(offers=[b"PIPELINING"])) as fake:
         await client(fake).send(mail)
         assert fake.taken[0].rcpts == [b"RCPT TO:<x@example.com>"]
+
+
+async def test_without_an_envelope_identifier_ours_is_given() -> None:
+    async with serving(FakeHost()) as fake:
+        mail = letter("x@example.com")
+        await client(fake).send(mail)
+        assert fake.taken[0].mail.endswith(b" ENVID=" + mail.message.encode())
 
 
 EIGHT_BIT = b"From: a@b.example\r\n\r\nGr\xc3\xbc\xc3\x9fe\r\n"

@@ -187,8 +187,8 @@ def mail_command(outgoing: Outgoing, needs: Needs, offers: Offers, utf8: bool) -
     if b"DSN" in offers:
         if outgoing.ret is not None:
             words.append(b"RET=FULL" if outgoing.ret is Ret.FULL else b"RET=HDRS")
-        if outgoing.envid:
-            words.append(b"ENVID=" + xtext(outgoing.envid))
+        # By our own identifier a report finds back whatever becomes of the Message-ID.
+        words.append(b"ENVID=" + xtext(outgoing.envid or outgoing.message))
     return b" ".join(words) + b"\r\n"
 
 
