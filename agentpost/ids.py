@@ -50,6 +50,22 @@ def new_id(prefix: str) -> str:
     return f"{prefix}_{ulid()}"
 
 
+def job_id(number: int) -> str:
+    """The public id of a job, which the queue knows by a number: ``job_`` and 26 digits."""
+    digits = "".join(_ALPHABET[number >> shift & 31] for shift in range(125, -1, -5))
+    return "job_" + digits
+
+
+def job_number(text: str) -> int | None:
+    """The number that a job's public id stands for; None when it is none of ours."""
+    if not is_id(text, "job"):
+        return None
+    number = 0
+    for digit in text[4:]:
+        number = number << 5 | _ALPHABET.index(digit)
+    return number if 0 < number < 1 << 63 else None
+
+
 def is_id(text: str, prefix: str) -> bool:
     """Whether ``text`` has the shape of an identifier of this kind; says nothing of existence."""
     return text.startswith(prefix + "_") and _SHAPE.fullmatch(text) is not None

@@ -313,6 +313,8 @@ class JobLimits:
     """At shutdown, for jobs at work to finish; then they are cancelled and run again later."""
     max_error_characters: int = 1_000
     """Of a failure's text that are kept."""
+    depth_s: float = 15.0
+    """Between two counts of the queue for the metrics: as often as Prometheus asks."""
 
 
 @dataclass(frozen=True, slots=True)

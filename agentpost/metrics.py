@@ -83,6 +83,12 @@ COMMIT_SECONDS = Histogram(
     registry=REGISTRY,
 )
 JOBS = Counter("agentpost_jobs", "Jobs run, by outcome.", ["kind", "outcome"], registry=REGISTRY)
+QUEUED = Gauge(
+    "agentpost_jobs_queued",
+    "Jobs in the queue: ready, running or failed. Every worker tells all of them.",
+    ["kind", "state"],
+    registry=REGISTRY,
+)
 FAULTS = Counter(
     "agentpost_faults",
     "Exceptions that were bugs, by protocol.",

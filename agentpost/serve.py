@@ -45,7 +45,6 @@ from agentpost.smtp.desk import Terms
 from agentpost.smtp.server import SubmissionServer
 from agentpost.store import embedded
 from agentpost.store.bounces import Bounces
-from agentpost.store.jobs import Jobs
 from agentpost.store.opening import Store, open_store
 from agentpost.store.pool import Connection
 from agentpost.store.relays import Relays
@@ -142,7 +141,7 @@ class _Worker:
             BounceWork(store.messages, Reports(Bounces(store.door))),
             SweepWork(Sweeps(store.door, store.blobs)),
         ]
-        runner = Runner(Jobs(store.door), works)
+        runner = Runner(store.jobs, works)
         store.committed.queued.append(runner.wake)
         return runner
 

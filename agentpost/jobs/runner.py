@@ -10,6 +10,7 @@ was lost all the same is cancelled, because another worker has it.
 from __future__ import annotations
 
 import heapq
+import itertools
 import logging
 import random
 from collections.abc import Awaitable, Callable, Sequence
@@ -18,10 +19,10 @@ from typing import Protocol
 
 import trio
 
-from agentpost.errors import Overloaded
+from agentpost.errors import Overloaded, Problem
 from agentpost.jobs.gathering import Gathering
 from agentpost.limits import JobLimits
-from agentpost.metrics import JOBS
+from agentpost.metrics import JOBS, QUEUED
 from agentpost.model.actor import system_actor
 from agentpost.model.job import Again, Done, GivenUp, Job, Settled, Verdict
 from agentpost.store.jobs import Jobs
@@ -33,6 +34,7 @@ _TROUBLE_PAUSE_S = 1.0
 _RELEASE_S = 5.0
 """For giving a job back when it is cut short; failing that, its lease ends by itself."""
 _FINISHED_TOGETHER = 256
+_STATES = ("ready", "running", "failed")
 
 
 class Work(Protocol):
@@ -112,6 +114,7 @@ class Runner:
                 for task in work.beside():
                     beside.start_soon(_guarded, work.kind, task)
             beside.start_soon(_guarded, "leases", self._renew_leases)
+            beside.start_soon(_guarded, "depth", self._measure)
             with trio.CancelScope() as drain:
                 async with trio.open_nursery() as tasks:
                     tasks.start_soon(self._watch, stopping, drain)
@@ -261,6 +264,15 @@ class Runner:
         await self._jobs.finish(self._actor, jobs)
         return [None] * len(jobs)
 
+    async def _measure(self) -> None:
+        """Tell Prometheus how many jobs wait, run and have failed."""
+        while True:
+            depth = await self._jobs.depth(self._actor)
+            kinds = {*self._works, *(kind for kind, _ in depth)}
+            for kind, state in itertools.product(kinds, _STATES):
+                QUEUED.labels(kind, state).set(depth.get((kind, state), 0))
+            await trio.sleep(self._limits.depth_s)
+
     async def _renew_leases(self) -> None:
         while True:
             await trio.sleep(self._limits.lease_s / 3)
@@ -301,7 +313,9 @@ def _note_trouble(error: Exception) -> None:
 
 
 def _reason(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}"
+    """What the row says: customers read it, and only our own words hold nothing of anyone's mail."""
+    name = type(error).__name__
+    return f"{name}: {error}" if isinstance(error, Problem) else f"{name} (the log says more)"
 
 
 def _outcome(verdict: Verdict) -> str:

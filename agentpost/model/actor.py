@@ -58,6 +58,7 @@ SCOPES: frozenset[str] = frozenset(
         "metrics:read",
         "audit:read",
         "jobs:read",
+        "jobs:write",
         "exports:write",
         "credentials:read",
         "credentials:write",

@@ -27,7 +27,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class JobState:
-    """A job as operators see it: ``ready`` waits or is at work, ``failed`` is given up."""
+    """A job as operators see it: ``ready`` waits, ``running`` is a worker's, ``failed`` given up."""
 
     id: int
     kind: str

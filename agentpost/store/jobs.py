@@ -12,16 +12,20 @@ from datetime import timedelta
 
 import msgspec
 
-from agentpost.errors import NotFound
-from agentpost.ids import OrganizationId
+from agentpost.errors import Conflict, NotFound
+from agentpost.ids import OrganizationId, job_id
 from agentpost.model.actor import Actor, Scope
 from agentpost.model.job import Job, JobState
 from agentpost.model.page import Page, PageRequest
-from agentpost.store.narrowing import Narrowing
+from agentpost.store import audit
+from agentpost.store.narrowing import Narrowing, reach
 from agentpost.store.pool import Connection, Row
 from agentpost.store.store import Door
 
-_STATE = "id, kind, payload, state, attempts, run_at, leased_until, last_error, created_at"
+_SHOWN = "CASE WHEN state = 'ready' AND leased_until > now() THEN 'running' ELSE state END"
+_STATE = (
+    f"id, kind, payload, {_SHOWN} AS state, attempts, run_at, leased_until, last_error, created_at"
+)
 
 
 class Jobs:
@@ -159,14 +163,16 @@ class Jobs:
     async def page(
         self, actor: Actor, page: PageRequest, *, state: str | None = None, kind: str | None = None
     ) -> Page[JobState]:
-        """The organization's jobs, newest first unless asked otherwise."""
+        """The organization's jobs, newest first unless asked otherwise.
+
+        A credential bound to environments or inboxes sees the jobs of messages there.
+        """
 
         async def read(connection: Connection, _: Scope) -> list[Row]:
             query = Narrowing(page.limit + 1, "DESC" if page.descending else "ASC")
-            if not actor.system:
-                query.add("organization_id = {0}", actor.organization)
+            _keep_to(query, actor)
             if state is not None:
-                query.add("state = {0}", state)
+                query.add(f"{_SHOWN} = {{0}}", state)
             if kind is not None:
                 query.add("kind = {0}", kind)
             if page.position is not None:
@@ -184,22 +190,60 @@ class Jobs:
         return Page(states, (str(states[-1].id),) if more else None)
 
     async def retry(self, actor: Actor, job: int) -> JobState:
-        """Run a failed job again, now.  Raises: NotFound when there is no such failed job."""
+        """Run a failed job again, now.
 
-        async def write(connection: Connection, _: Scope) -> Row | None:
-            return await connection.row(
-                "UPDATE jobs SET state = 'ready', run_at = now(), attempts = 0"
-                " WHERE id = $1 AND state = 'failed' AND ($2 OR organization_id = $3)"
+        Raises: NotFound when there is no such job here; Conflict when it has not failed.
+        """
+
+        async def write(connection: Connection, place: Scope) -> Row:
+            query = Narrowing(1, "ASC")
+            _keep_to(query, actor)
+            query.add("id = {0}", job)
+            row = await connection.row(
+                f"SELECT state FROM jobs WHERE {query.condition} FOR UPDATE", *query.arguments
+            )
+            if row is None:
+                raise NotFound("There is no such job.")
+            if row["state"] != "failed":
+                raise Conflict("The job has not failed.", fix="Only a failed job can be retried.")
+            retried = await connection.row(
+                "UPDATE jobs SET state = 'ready', run_at = now(), attempts = 0 WHERE id = $1"
                 f" RETURNING {_STATE}",
                 job,
-                actor.system,
-                actor.organization,
+            )
+            assert retried is not None
+            if not actor.system:
+                await audit.append(connection, actor, place, "job.retried", job_id(job))
+            return retried
+
+        return _state(await self._door.write(actor, "jobs:write", None, write))
+
+    async def depth(self, actor: Actor) -> dict[tuple[str, str], int]:
+        """How many jobs there are, by kind and state."""
+
+        async def read(connection: Connection, _: Scope) -> list[Row]:
+            return await connection.rows(
+                f"SELECT kind, {_SHOWN} AS state, count(*) AS jobs FROM jobs GROUP BY 1, 2"
             )
 
-        row = await self._door.write(actor, "jobs:read", None, write, single=True)
-        if row is None:
-            raise NotFound("There is no such failed job.")
-        return _state(row)
+        rows = await self._door.read(actor, None, None, read)
+        return {(row["kind"], row["state"]): row["jobs"] for row in rows}
+
+
+def _keep_to(query: Narrowing, actor: Actor) -> None:
+    """Keep to the jobs that the actor may know of; no row level security stands behind this."""
+    if actor.system:
+        return
+    query.add("organization_id = {0}", actor.organization)
+    if actor.environments is None and actor.inboxes is None:
+        return
+    # One list of arguments: the inner conditions are numbered on.
+    inner = Narrowing(1, "ASC", arguments=query.arguments)
+    reach(inner, actor, None, "m", deleted=True)
+    query.conditions.append(
+        "EXISTS (SELECT 1 FROM messages m WHERE m.id = jobs.payload->>'message_id'"
+        f" AND {inner.condition})"
+    )
 
 
 _HELD = (

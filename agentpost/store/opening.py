@@ -22,6 +22,7 @@ from agentpost.store.events import Events
 from agentpost.store.idempotency import Idempotency
 from agentpost.store.inboxes import Inboxes
 from agentpost.store.index import IndexLimits, MailboxIndex
+from agentpost.store.jobs import Jobs
 from agentpost.store.keys import Keys
 from agentpost.store.labels import Labels
 from agentpost.store.mailboxes import Mailboxes, MailboxLimits
@@ -85,6 +86,7 @@ class Store:
     search: Search
     idempotency: Idempotency
     deployment: Deployment
+    jobs: Jobs
 
 
 @asynccontextmanager
@@ -153,4 +155,5 @@ def _store(
         search=Search(door),
         idempotency=Idempotency(door),
         deployment=Deployment(door),
+        jobs=Jobs(door),
     )

@@ -17,7 +17,8 @@ import pytest
 from agentpost import clock
 from agentpost.http.endpoint import Endpoint
 from agentpost.http.resources import RESOURCES
-from agentpost.model.actor import SCOPES, widen
+from agentpost.ids import job_id
+from agentpost.model.actor import SCOPES, system_actor, widen
 from tests.http.resources.conftest import ALL, Answer, Caller, Tenant, deliver, running
 
 SAMPLES: Final[dict[str, object]] = {
@@ -101,6 +102,12 @@ async def matrix(database_url: str, tmp_path: Path) -> AsyncIterator[Matrix]:
         await store.mailboxes.create(acme.actor, where, "secret-inbox-folder")
         files = await acme.call("GET", f"/messages/{placed.message}/attachments")
         credentials = await store.credentials.all(acme.actor, inbox.id)
+        job = await store.jobs.add(
+            system_actor(),
+            "report",
+            {"message_id": placed.message},
+            organization=acme.actor.organization,
+        )
         spare = await (await acme.caller("inboxes:read"))("GET", "/me")
         names = {
             "inbox": inbox.id,
@@ -112,6 +119,7 @@ async def matrix(database_url: str, tmp_path: Path) -> AsyncIterator[Matrix]:
             "key": spare.json["key_id"],
             "environment": second.id,
             "folder": "secret-inbox-folder",
+            "job": job_id(job),
         }
         yield Matrix(acme, globex, names)
 

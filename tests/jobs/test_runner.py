@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import trio
 
+from agentpost.errors import Conflict
 from agentpost.jobs.gathering import Gathering
 from agentpost.jobs.relay import RelayWork
 from agentpost.jobs.report import ReportWork
@@ -16,6 +17,7 @@ from agentpost.limits import JobLimits
 from agentpost.mail.delivery import Delivery
 from agentpost.mail.relay import Ways
 from agentpost.mail.transports.simulator import Simulator
+from agentpost.metrics import REGISTRY
 from agentpost.model.actor import system_actor
 from agentpost.model.job import Again, Done, GivenUp, Job, Verdict
 from agentpost.store.directory import Directory
@@ -117,10 +119,12 @@ async def test_a_failing_job_is_retried_and_then_kept_as_failed(world: World) ->
     async with runner(world, work, limits=limits):
         await until(lambda: world.value("SELECT count(*) = 1 FROM jobs WHERE state = 'failed'"))
     assert [job.attempts for job in work.ran] == [1, 2, 3]
-    assert await world.value("SELECT last_error FROM jobs") == "ValueError: no good"
+    assert await world.value("SELECT last_error FROM jobs") == "ValueError (the log says more)"
     # An operator may try again.
     (job_id,) = (row["id"] for row in await world.rows("SELECT id FROM jobs"))
     state = await world.jobs.retry(system_actor(), job_id)
+    with pytest.raises(Conflict):
+        await world.jobs.retry(system_actor(), job_id)
     assert (state.state, state.attempts) == ("ready", 0)
 
 
@@ -355,4 +359,33 @@ async def test_pages_of_jobs(world: World) -> None:
     from agentpost.errors import NotFound
 
     with pytest.raises(NotFound):
-        await world.jobs.retry(system_actor(), 1)
+        await world.jobs.retry(system_actor(), 1_000_000)
+
+
+async def test_the_depth_of_the_queue_is_measured(world: World) -> None:
+    hold = trio.Event()
+
+    async def wait(_: Job) -> Verdict:
+        await hold.wait()
+        return Done()
+
+    for _ in range(3):
+        await world.jobs.add(system_actor(), "idle", {})
+    await world.execute("UPDATE jobs SET state = 'failed' WHERE id = (SELECT min(id) FROM jobs)")
+    await world.jobs.claim(system_actor(), [("idle", 1)], 60)
+    assert await world.jobs.depth(system_actor()) == {
+        ("idle", "failed"): 1,
+        ("idle", "running"): 1,
+        ("idle", "ready"): 1,
+    }
+
+    async def measured() -> bool:
+        await trio.lowlevel.checkpoint()
+        return all(
+            REGISTRY.get_sample_value("agentpost_jobs_queued", {"kind": "idle", "state": one}) == 1
+            for one in ("ready", "running", "failed")
+        )
+
+    async with runner(world, Counting(wait)):
+        await until(measured)
+        hold.set()

@@ -15,6 +15,7 @@ from agentpost.http.resources import (
     folders,
     importing,
     inboxes,
+    jobs,
     labels,
     me,
     messages,
@@ -43,5 +44,6 @@ RESOURCES: Final[tuple[Routes, ...]] = (
     threads.routes,
     labels.routes,
     drafts.routes,
+    jobs.routes,
     socket.routes,
 )
