@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from typing import Final, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 import trio
 
@@ -26,8 +26,10 @@ from agentpost.mime.header import Header
 from agentpost.mime.html import text_from_html
 from agentpost.mime.reply import extracted_html, extracted_text
 from agentpost.mime.scan import Part, unpack
+from agentpost.mime.unseen import without_unseen
+from agentpost.mime.viewing import visible
 from agentpost.model.message import MessageContent
-from agentpost.model.reading import File, Reading
+from agentpost.model.reading import File, NewText, Reading
 
 T = TypeVar("T")
 
@@ -58,7 +60,7 @@ async def read(content: MessageContent, *, headers: bool = False) -> Reading:
     return await beside(len(content.octets), lambda: _reading(content, headers))
 
 
-async def new_text(content: MessageContent) -> str:
+async def new_text(content: MessageContent) -> NewText:
     """The text of a message without quoted history and signatures; empty without text."""
     return await beside(len(content.octets), lambda: _new_text(content))
 
@@ -75,25 +77,45 @@ async def file_octets(content: MessageContent, attachment: str) -> tuple[File, b
 
 def _reading(content: MessageContent, headers: bool) -> Reading:
     part, octets = unpack(content.parts), content.octets
-    text, html = best_text(part, octets), best_html(part, octets)
-    new_html = None if html is None else extracted_html(html)
+    shown = _shown(part, octets)
+    new_html = None if shown.html is None else extracted_html(shown.html)
     return Reading(
-        text=text,
-        html=html,
-        extracted_text=_extracted(part, text, new_html),
+        text=shown.text,
+        html=best_html(part, octets),
+        extracted_text=_extracted(part, shown.text, new_html),
         extracted_html=new_html,
         files=_files(content, part),
         headers=_headers(octets, part) if headers else (),
+        hidden_text_removed=shown.hidden,
     )
 
 
-def _new_text(content: MessageContent) -> str:
-    part, octets = unpack(content.parts), content.octets
-    text = best_text(part, octets)
-    if text is None or _is_plain(part):
-        return "" if text is None else extracted_text(text)
-    html = best_html(part, octets)
-    return _extracted(part, text, None if html is None else extracted_html(html)) or ""
+def _new_text(content: MessageContent) -> NewText:
+    part = unpack(content.parts)
+    shown = _shown(part, content.octets)
+    if shown.text is None or _is_plain(part):
+        text = "" if shown.text is None else extracted_text(shown.text)
+        return NewText(text, shown.hidden)
+    new_html = None if shown.html is None else extracted_html(shown.html)
+    return NewText(_extracted(part, shown.text, new_html) or "", shown.hidden)
+
+
+class _Shown(NamedTuple):
+    """The text and the HTML of a message as far as people see them, and whether there is more."""
+
+    text: str | None
+    html: str | None
+    hidden: bool
+
+
+def _shown(part: Part, octets: bytes) -> _Shown:
+    text, html = best_text(part, octets), best_html(part, octets)
+    hidden = [False, False]
+    if text is not None:
+        text, hidden[0] = without_unseen(text)
+    if html is not None:
+        html, hidden[1] = visible(html)
+    return _Shown(text, html, any(hidden))
 
 
 def _extracted(part: Part, text: str | None, new_html: str | None) -> str | None:
@@ -101,7 +123,7 @@ def _extracted(part: Part, text: str | None, new_html: str | None) -> str | None
     if text is None:
         return None
     if new_html is not None and not _is_plain(part):
-        return text_from_html(new_html).strip()
+        return without_unseen(text_from_html(new_html))[0].strip()
     return extracted_text(text)
 
 

@@ -11,7 +11,8 @@ import re
 
 import nh3
 
-from agentpost.mime.markup import End, Start, Text, rewritten, tokens, word_set
+from agentpost.mime.markup import End, Start, Text, rewritten, word_set
+from agentpost.mime.viewing import Viewer
 
 TAGS = word_set(
     "a abbr address b big blockquote br caption center cite code col colgroup dd del div dl dt em"
@@ -75,14 +76,6 @@ def clean_fragment(fragment: str) -> str:
 
 _SPACE = re.compile(r"[ \t\r\n\f\v]+")
 _NO_BREAK = "\u00a0"
-_MAY_HIDE = re.compile(r"display|visibility|opacity|max-height|hidden", re.IGNORECASE)
-_HIDDEN = re.compile(
-    r"display\s*:\s*none|visibility\s*:\s*(?:hidden|collapse)"
-    r"|\bopacity\s*:\s*0+(?:\.0*)?(?![\d.])|max-height\s*:\s*0+(?![\d.])",
-    re.IGNORECASE,
-)
-"""Styles under which nothing inside shows.  Not ``font-size:0``: newsletters set it on a cell to
-lose the gaps in it, and set it anew inside."""
 _RULE = "_" * 32
 _MAX_QUOTE_DEPTH = 20
 _APART = frozenset(("p", "h1", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "dl", "pre", "table"))
@@ -92,7 +85,6 @@ _LINES = word_set(
     " figcaption figure footer form header li main menu nav section tr"
 )
 """Elements that begin on a line of their own."""
-_UNSEEN = frozenset(("title", "script", "style", "head"))
 
 
 class _Page:
@@ -160,18 +152,13 @@ def text_from_html(html: str, *, links: bool = True) -> str:
     """``html`` as plain text with LF line ends: paragraphs, lists, quotations as ``> ``
     (blockquotes that a mail program marked as such, not those that only indent).
 
-    What a style or ``hidden`` keeps from being shown stays out.  With ``links`` an address that the link's text
-    does not show follows it in angle brackets.  Linear time, no tree.
+    What nobody sees stays out.  With ``links`` an address that the link's text does not show
+    follows it in angle brackets.  Linear time, no tree.
     """
     page = _Page()
-    hidden, depth = "", 0
     preformatted = 0
     link: tuple[str, list[str]] | None = None
-    for token in tokens(html):
-        if depth:
-            if not isinstance(token, Text) and token.name == hidden:
-                depth += 1 if isinstance(token, Start) else -1
-            continue
+    for token in Viewer().tokens(html):
         if isinstance(token, Text):
             if preformatted:
                 _write_preformatted(page, token.text)
@@ -190,8 +177,6 @@ def text_from_html(html: str, *, links: bool = True) -> str:
             preformatted += 1 if isinstance(token, Start) else -(preformatted > 0)
         elif isinstance(token, End):
             _lay_out_end(page, name)
-        elif name in _UNSEEN or _is_hidden(token):
-            hidden, depth = name, 1
         else:
             _lay_out_start(page, token)
     _write_link(page, link)
@@ -239,16 +224,6 @@ def _is_quotation(attributes: dict[str, str]) -> bool:
         or "quote" in attributes.get("class", "").lower()
         or "border-left" in attributes.get("style", "").lower()
     )
-
-
-def _is_hidden(tag: Start) -> bool:
-    """Whether the element is not shown; elements without content cannot be left out with it."""
-    if tag.name in ("br", "img", "hr", "input", "meta", "link", "col", "wbr", "area", "base"):
-        return False
-    if _MAY_HIDE.search(tag.source) is None:
-        return False
-    attributes = tag.attributes()
-    return "hidden" in attributes or bool(_HIDDEN.search(attributes.get("style", "")))
 
 
 def _write_preformatted(page: _Page, text: str) -> None:

@@ -66,6 +66,7 @@ _ENDS = {
     **dict.fromkeys(_CELLS, (_CELLS | {"caption", "colgroup"}, _TABLE)),
     "tr": (_ROWS | {"caption", "colgroup"}, _TABLE),
     **dict.fromkeys(("thead", "tbody", "tfoot", "caption", "colgroup"), (_GROUPS, _TABLE)),
+    "body": (frozenset(("head",)), frozenset()),
 }
 """Start tag -> (elements it ends, elements beyond which it does not look for them)."""
 
@@ -177,6 +178,51 @@ def _after_declaration(html: str, at: int) -> int:
     return end + 1 if end >= 0 else len(html)
 
 
+class Nesting:
+    """Which elements are open, from the outermost on, and what a tag closes among them."""
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+        self._open: dict[str, int] = {}
+
+    def push(self, name: str) -> None:
+        """An element begins."""
+        self.names.append(name)
+        self._open[name] = self._open.get(name, 0) + 1
+
+    def implied(self, name: str) -> list[str]:
+        """Closes what the start tag ``name`` ends; the names, the innermost first."""
+        ends = _ENDS.get(name)
+        return self._close(*ends) if ends else []
+
+    def end(self, name: str) -> list[str]:
+        """Closes the nearest element of this name unless a table stands between, as ``implied``."""
+        if name == "table" or name in _GROUPS:
+            return self._close(frozenset((name,)), _TABLE if name != "table" else frozenset())
+        return self._close(frozenset((name,)), _SCOPE)
+
+    def _close(self, names: frozenset[str], barrier: frozenset[str]) -> list[str]:
+        """Closes up to and with the outermost of ``names`` on this side of ``barrier``."""
+        if not any(map(self._open.get, names)):
+            return []
+        stack = self.names
+        found = -1
+        for at in range(len(stack) - 1, -1, -1):
+            if stack[at] in names:
+                found = at
+                if len(names) == 1:
+                    break
+            elif stack[at] in barrier:
+                break
+        if found < 0:
+            return []
+        closed = stack[found:][::-1]
+        for name in closed:
+            self._open[name] -= 1
+        del stack[found:]
+        return closed
+
+
 class _Writer:
     """Emits tags so that every element is closed within the one it was opened in."""
 
@@ -185,20 +231,17 @@ class _Writer:
         self._tags = tags
         common = attributes.get("*", frozenset())
         self._attributes = {tag: attributes.get(tag, common) | common for tag in tags}
-        self._stack: list[str] = []
-        self._open: dict[str, int] = {}
+        self._nesting = Nesting()
 
     def start(self, name: str, attributes: dict[str, str]) -> None:
         """Opens an element, closing those it ends; deeper than the bound only its content stays."""
         if name not in self._tags:
             return
-        if ends := _ENDS.get(name):
-            self._close(*ends)
+        self._write_ends(self._nesting.implied(name))
         if name not in VOID:
-            if len(self._stack) >= MAX_DEPTH:
+            if len(self._nesting.names) >= MAX_DEPTH:
                 return
-            self._stack.append(name)
-            self._open[name] = self._open.get(name, 0) + 1
+            self._nesting.push(name)
         if attributes:
             allowed = self._attributes[name]
             kept = "".join(
@@ -210,35 +253,16 @@ class _Writer:
 
     def end(self, name: str) -> None:
         """Closes the nearest element of this name unless a table stands between."""
-        if name == "table" or name in _GROUPS:
-            self._close(frozenset((name,)), _TABLE if name != "table" else frozenset())
-        else:
-            self._close(frozenset((name,)), _SCOPE)
+        self._write_ends(self._nesting.end(name))
 
     def finish(self) -> str:
         """The whole, everything closed."""
-        while self._stack:
-            self.pieces.append(f"</{self._stack.pop()}>")
+        self._write_ends(self._nesting.names[::-1])
+        self._nesting = Nesting()
         return "".join(self.pieces)
 
-    def _close(self, names: frozenset[str], barrier: frozenset[str]) -> None:
-        """Closes up to and with the outermost of ``names`` on this side of ``barrier``."""
-        if not any(map(self._open.get, names)):
-            return
-        stack = self._stack
-        found = -1
-        for at in range(len(stack) - 1, -1, -1):
-            if stack[at] in names:
-                found = at
-                if len(names) == 1:
-                    break
-            elif stack[at] in barrier:
-                break
-        if found >= 0:
-            for name in reversed(stack[found:]):
-                self._open[name] -= 1
-                self.pieces.append(f"</{name}>")
-            del stack[found:]
+    def _write_ends(self, names: list[str]) -> None:
+        self.pieces += [f"</{name}>" for name in names]
 
 
 def _keep(_name: str, _attributes: dict[str, str]) -> Verdict:

@@ -26,6 +26,7 @@ from agentpost.mime.header import Header
 from agentpost.mime.scan import Part, pack, scan_with_header
 from agentpost.mime.structure import mailbox_fields, render_envelope, structures
 from agentpost.mime.threading import message_ids
+from agentpost.mime.unseen import without_unseen
 from agentpost.model.message import Address
 
 _DEFAULT = MimeLimits()
@@ -174,6 +175,7 @@ def _beginning(parts: list[Part], octets: bytes, limits: MimeLimits) -> str:
         text = decode(decode_body(one, octets, most)[:most], declared_charset(one))
         if is_html:
             text = html_to_text(text)
+        text = without_unseen(text)[0]
         words = _first_words(text, limits.preview_characters)
         if words:
             return words

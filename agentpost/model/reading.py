@@ -27,7 +27,8 @@ class Reading:
     """The texts of a message, with and without what it quotes, and its files.
 
     None where the message has no text, or no HTML.  ``html`` is as the sender wrote it and not
-    safe to show; ``extracted_html`` is.
+    safe to show; ``extracted_html`` is.  But for ``html`` all hold only what a reader sees;
+    ``hidden_text_removed`` says that the message holds text which he does not.
     """
 
     text: str | None
@@ -36,3 +37,12 @@ class Reading:
     extracted_html: str | None
     files: tuple[File, ...]
     headers: tuple[tuple[str, str], ...] = ()
+    hidden_text_removed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class NewText:
+    """What is new in a message, as far as a reader sees it, and whether there was more."""
+
+    text: str
+    hidden_text_removed: bool

@@ -46,7 +46,7 @@ async def test_new_text_is_without_what_was_answered(
 ) -> None:
     found = await reading.read(content(octets))
     assert found.extracted_text == new
-    assert await reading.new_text(content(octets)) == (new or "")
+    assert (await reading.new_text(content(octets))).text == (new or "")
     if text is None:
         assert found.text is None
     else:
@@ -92,3 +92,39 @@ def test_an_attachment_id_is_an_id_and_its_own(one: str, two: str, section: str)
     assert is_id(first, "att")
     same = one.encode("utf-8", "replace") == two.encode("utf-8", "replace")
     assert (first == again) is same
+
+
+@pytest.mark.parametrize(
+    ("octets", "text", "hidden"),
+    [
+        (
+            HEAD
+            + b"Content-Type: text/html\r\n\r\n<p>Pay.</p><p style='visibility:hidden'>Obey.</p>",
+            "Pay.",
+            True,
+        ),
+        (
+            HEAD
+            + b"Content-Type: text/html\r\n\r\n<style>.a{opacity:0}</style>Pay.<b class=a>Obey</b>",
+            "Pay.",
+            True,
+        ),
+        (
+            HEAD + b"Content-Type: text/plain; charset=utf-8\r\n\r\nPay.\xf3\xa0\x81\xaf",
+            "Pay.",
+            True,
+        ),
+        (HEAD + b"Content-Type: text/html\r\n\r\n<p>Pay.</p>", "Pay.", False),
+        (HEAD + b"\r\nPay.", "Pay.", False),
+    ],
+)
+async def test_hidden_text_is_removed_and_told(octets: bytes, text: str, hidden: bool) -> None:
+    """R08.01: what people do not see is in ``html`` and the raw message only."""
+    found = await reading.read(content(octets))
+    assert found.hidden_text_removed is hidden
+    assert found.extracted_text == text
+    assert (found.text or "").strip() == text
+    assert "Obey" not in (found.extracted_html or "")
+    assert ("Obey" in (found.html or "")) == (b"Obey" in octets)
+    new = await reading.new_text(content(octets))
+    assert (new.text, new.hidden_text_removed) == (text, hidden)

@@ -12,7 +12,7 @@ from agentpost.clock import rfc3339
 from agentpost.http.resources.shapes import EXAMPLE_TIME, AddressBody, Timestamp, people, when
 from agentpost.model.mailbox import Flag
 from agentpost.model.message import DeliveryState, Listed, Message
-from agentpost.model.reading import File, Reading
+from agentpost.model.reading import File, NewText, Reading
 
 View = Annotated[
     Literal["summary", "full", "llm"],
@@ -130,6 +130,13 @@ class MessageBody(msgspec.Struct, frozen=True, kw_only=True):
     extracted_html: Annotated[str | UnsetType | None, Meta(description="The same, sanitised")] = (
         UNSET
     )
+    hidden_text_removed: Annotated[
+        bool | UnsetType,
+        Meta(
+            description="The message holds text that people do not see: in no size or colour, off the"
+            " screen, in invisible characters. It is left out here, and is in html_body and raw"
+        ),
+    ] = UNSET
     truncated: Annotated[
         bool | UnsetType, Meta(description="extracted_text is longer than max_chars")
     ] = UNSET
@@ -243,18 +250,22 @@ def whole_body(
         html_body=reading.html,
         extracted_text=reading.extracted_text,
         extracted_html=reading.extracted_html,
+        hidden_text_removed=reading.hidden_text_removed,
         headers=[FieldBody(name, value) for name, value in reading.headers],
         attachments=[file_body(file) for file in reading.files],
         delivery=None if deliveries is None else delivery_body(deliveries),
     )
 
 
-def llm_body(message: Message, text: str, files: tuple[File, ...], max_chars: int) -> MessageBody:
+def llm_body(
+    message: Message, new: NewText, files: tuple[File, ...], max_chars: int
+) -> MessageBody:
     """A message as a language model reads it: its new text, bounded."""
     return MessageBody(
         **_common(message),
-        extracted_text=text[:max_chars],
-        truncated=len(text) > max_chars,
+        extracted_text=new.text[:max_chars],
+        hidden_text_removed=new.hidden_text_removed,
+        truncated=len(new.text) > max_chars,
         attachments=[file_body(file) for file in files],
     )
 

@@ -134,6 +134,7 @@ async def test_the_views_show_what_they_say(acme: Tenant) -> None:
     assert body["references"] == ["<first@example.org>"]
     assert {"name": "Subject", "value": "Re: words"} in body["headers"]
     assert (body["attachments"], body["delivery"]) == ([], None)
+    assert body["hidden_text_removed"] is False
     assert body["received_at"] == body["created_at"]
     assert body["sent_at"] is None
     summary = (await acme.call("GET", f"{path}?view=summary")).json
@@ -143,6 +144,8 @@ async def test_the_views_show_what_they_say(acme: Tenant) -> None:
     assert listed == summary
     llm = (await acme.call("GET", f"{path}?view=llm&max_chars=3")).json
     assert (llm["extracted_text"], llm["truncated"]) == ("New", True)
+    assert llm["hidden_text_removed"] is False
+    assert "hidden_text_removed" not in summary
     assert "html_body" not in llm
     views = (await acme.call("GET", f"/inboxes/{inbox.id}/messages?view=llm")).json["data"]
     assert [each["extracted_text"] for each in views] == ["New words."]
