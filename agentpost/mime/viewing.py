@@ -1,7 +1,7 @@
 """HTML as far as a reader sees it: what is hidden from him is taken out before anything is read.
 
 Walks the tokens of :mod:`agentpost.mime.markup` once with a stack of looks, never a tree.  Deeper
-than the bound an element that hides anything hides all until something is closed.
+than the bound elements are only counted, and one that hides hides all until they are closed.
 """
 
 from __future__ import annotations
@@ -31,6 +31,9 @@ class Viewer:
         self._nesting = Nesting()
         # The look inside each open element, the page's own first.
         self._looks = [Look()]
+        self._seen = True
+        # Elements beyond the bound by name, which have no looks, and whether one of them hides.
+        self._deep: dict[str, int] = {}
         self._over = False
 
     def tokens(self, html: str) -> Iterator[Token]:
@@ -38,7 +41,7 @@ class Viewer:
         rules = sheet(html)
         for token in tokens(html):
             if isinstance(token, Text):
-                if self._looks[-1].seen and not self._over:
+                if self._seen:
                     yield self._cleaned(token)
                 elif not self.hidden and "head" not in self._nesting.names:
                     self.hidden = bool(without_unseen(token.text)[0].strip(_BLANK))
@@ -50,6 +53,8 @@ class Viewer:
 
     def _cleaned(self, token: Text) -> Text:
         """``token`` without characters that nobody sees, written or named."""
+        if "&" not in token.raw and token.raw.isascii():
+            return token
         text = token.text
         cleaned, hidden = without_unseen(text)
         self.hidden = self.hidden or hidden
@@ -57,28 +62,45 @@ class Viewer:
 
     def _starts(self, tag: Start, rules: Sheet) -> bool:
         """Whether the element is laid out."""
-        self._close(self._nesting.implied(tag.name))
+        if not self._deep:
+            self._close(self._nesting.implied(tag.name))
         look = self._look(tag, rules)
         if tag.name in _VOID:
             return self._looks[-1].laid_out and look.laid_out and not self._over
         if len(self._nesting.names) >= MAX_DEPTH:
+            self._deep[tag.name] = self._deep.get(tag.name, 0) + 1
             self._over = self._over or not look.seen
+            self._seen = self._seen and not self._over
             return look.laid_out and not self._over
         self._nesting.push(tag.name)
+        if look is not self._looks[-1]:
+            self._seen = look.seen
         self._looks.append(look)
         return look.laid_out and not self._over
 
     def _ends(self, name: str) -> bool:
         """Whether the end tag is of something that is laid out, or of nothing that is open."""
+        if self._deep:
+            shown = self._looks[-1].laid_out and not self._over
+            self._end_deep(name)
+            return shown
         closed = self._nesting.end(name)
         laid_out = self._looks[-len(closed) if closed else -1].laid_out
         self._close(closed)
         return laid_out and not self._over
 
+    def _end_deep(self, name: str) -> None:
+        count = self._deep.pop(name, 0)
+        if count > 1:
+            self._deep[name] = count - 1
+        if not self._deep:
+            self._over = False
+            self._seen = self._looks[-1].seen
+
     def _close(self, closed: list[str]) -> None:
         if closed:
             del self._looks[-len(closed) :]
-            self._over = False
+            self._seen = self._looks[-1].seen
 
     def _look(self, tag: Start, rules: Sheet) -> Look:
         around = self._looks[-1]

@@ -66,6 +66,7 @@ HIDDEN = [
     "<STYLE>b{visibility:hidden}</STYLE><b>X</b>",
     '<div style="display:none">' + "<div>" * (MAX_DEPTH + 10) + "X" + "</div>" * (MAX_DEPTH + 11),
     "<div>" * (MAX_DEPTH + 10) + '<p style="display:none">X</p>',
+    "<b>" + "<div>" * MAX_DEPTH + '<i style="display:none"><b></b><p></p></u>X</i>',
 ]  # fmt: skip
 
 SEEN = [
