@@ -10,7 +10,6 @@ from agentpost.ids import MessageId, new_id
 from agentpost.jobs.bounce import BounceWork
 from agentpost.limits import BounceLimits
 from agentpost.mail.bounces import Reports, finding_of, has_failed
-from agentpost.mail.delivery import Delivery
 from agentpost.mime.summary import summarise
 from agentpost.model.actor import system_actor
 from agentpost.model.bounce import ReportedRecipient
@@ -18,8 +17,8 @@ from agentpost.model.job import Again, Done, GivenUp, Job, Verdict
 from agentpost.model.message import Arrival
 from agentpost.store.bounces import Bounces
 from agentpost.store.depositing import Deposit
-from agentpost.store.directory import Directory
 from tests.jobs.test_relay import Scripted, claim, relaying, say
+from tests.jobs.test_report import reporting
 from tests.jobs.world import LETTER, World, make_world
 
 OWN_ID = "letter@agentpost.localhost"
@@ -357,8 +356,7 @@ async def test_a_deleted_message_or_report_ends_the_job(world: World) -> None:
 
 async def test_local_delivery_from_outside_queues_the_look(world: World) -> None:
     message = await sent(world, A)
-    directory = Directory(world.messages._door)
-    delivery = Delivery(world.messages, directory)
+    delivery = reporting(world)._delivery
     assert await delivery.deliver(world.address, bounce(A), "ses") is not None
     await read(world)
     assert await world.states(message) == {A: "bounced"}
