@@ -78,6 +78,8 @@ OPERATIONS: Final[dict[str, tuple[str, str]]] = {
     "update_draft": ("drafts", "update"),
     "delete_draft": ("drafts", "delete"),
     "send_draft": ("drafts", "send"),
+    "list_jobs": ("jobs", "list"),
+    "retry_job": ("jobs", "retry"),
 }
 """Operation to resource and method.  Two operations of one name are one method: without its first
 argument it asks for all inboxes, with it for one."""
@@ -118,6 +120,7 @@ RESOURCES: Final = {
     "threads": "Conversations.",
     "labels": "Labels on messages.",
     "drafts": "Messages that are not sent yet.",
+    "jobs": "Work that waits or has failed.",
     "webhooks": "Addresses that are told what happens.",
 }
 """Attribute of the client to what stands behind it."""

@@ -280,6 +280,8 @@ class Message(Model):
     """Without quotations and signatures."""
     extracted_html: str | None
     """The same, sanitised."""
+    hidden_text_removed: bool | None
+    """The message holds text that people do not see: in no size or colour, off the screen, in invisible characters. It is left out here, and is in html_body and raw."""
     truncated: bool | None
     """extracted_text is longer than max_chars."""
     headers: list[HeaderField] | None
@@ -531,6 +533,24 @@ class SentDraft(Model):
     thread_id: str
     status: str
     """queued, or delivered when all live here."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job(Model):
+    """Work that waits for a worker, is at one, or was given up."""
+
+    id: str
+    kind: str
+    state: Literal["failed", "ready", "running"]
+    attempts: int
+    message_id: str | None
+    """The message that it is about."""
+    run_at: datetime
+    """Due then; of a running job, its lease ends."""
+    last_error: str | None
+    """Why the last attempt failed; holds nothing of any mail."""
+    created_at: datetime
+    """RFC 3339 in UTC."""
 
 
 class RecipientParam(TypedDict):

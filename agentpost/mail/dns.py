@@ -102,11 +102,11 @@ class Resolver:
                 self._octets -= self._memory.pop(key).octets
 
     async def _ask(self, name: str, kind: str) -> tuple[Any, ...]:
-        asked = _name(name)
+        wanted = _name(name)
         key = (name.lower().removesuffix("."), kind)
         known = self._recall(key)
         if known is None:
-            known = await self._look_up(asked, key)
+            known = await self._look_up(wanted, key)
             self._remember(key, known)
         else:
             # So that a caller that asks in a loop gives way whether or not the answer is known.
@@ -117,15 +117,15 @@ class Resolver:
             raise LookupFailed(name, known.failure)
         return known.records
 
-    async def _look_up(self, asked: dns.name.Name, key: Key) -> _Remembered:
+    async def _look_up(self, wanted: dns.name.Name, key: Key) -> _Remembered:
         limits = self._limits
-        begun = False
+        begun: float | None = None
         try:
             with trio.fail_after(limits.lookup_s):
                 async with self._turns:
-                    begun = True
+                    begun = trio.current_time()
                     answer = await self._made_client().resolve(
-                        asked,
+                        wanted,
                         key[1],
                         raise_on_no_answer=False,
                         lifetime=limits.lookup_s,
@@ -135,8 +135,9 @@ class Resolver:
         except dns.resolver.NXDOMAIN as error:
             return self._entry((), ttl=_denial_ttl(error, limits), missing=True)
         except (trio.TooSlowError, dns.exception.Timeout):
-            # A turn that never came says nothing about the name.
-            ttl = limits.failed_s if begun else 0.0
+            # A turn that never came, or came too late, says nothing about the name.
+            asked = begun is not None and trio.current_time() - begun > limits.try_s / 2
+            ttl = limits.failed_s if asked else 0.0
             return self._entry((), ttl=ttl, failure="no answer in time")
         except dns.resolver.YXDOMAIN:
             return self._entry((), ttl=limits.max_denial_s, missing=True)

@@ -13,6 +13,7 @@ from agentpost.client.resources.drafts import AsyncDrafts, Drafts
 from agentpost.client.resources.environments import AsyncEnvironments, Environments
 from agentpost.client.resources.folders import AsyncFolders, Folders
 from agentpost.client.resources.inboxes import AsyncInboxes, Inboxes
+from agentpost.client.resources.jobs import AsyncJobs, Jobs
 from agentpost.client.resources.labels import AsyncLabels, Labels
 from agentpost.client.resources.me import AsyncMe, Me
 from agentpost.client.resources.messages import AsyncMessages, Messages
@@ -37,6 +38,7 @@ class Resources:
         self.threads = Threads(call)
         self.labels = Labels(call)
         self.drafts = Drafts(call)
+        self.jobs = Jobs(call)
         self.webhooks = Webhooks(call)
 
 
@@ -56,4 +58,5 @@ class AsyncResources:
         self.threads = AsyncThreads(call)
         self.labels = AsyncLabels(call)
         self.drafts = AsyncDrafts(call)
+        self.jobs = AsyncJobs(call)
         self.webhooks = AsyncWebhooks(call)
