@@ -377,6 +377,47 @@ class SmartHostLimits:
 
 
 @dataclass(frozen=True, slots=True)
+class AwsLimits:
+    """Deadlines and bounds towards Amazon's services; times in seconds."""
+
+    connect_s: float = 10.0
+    """TCP and TLS; also for a free connection."""
+    write_s: float = 30.0
+    """For each piece of a request to leave."""
+    read_s: float = 60.0
+    """From the end of a request to its answer; SES scans a message before it answers."""
+    call_s: float = 120.0
+    """One call in all."""
+    idle_s: float = 4.0
+    """A connection without work is kept so long: below what Amazon's servers keep one, so that no
+    request meets one that is just being closed and is left in doubt."""
+    connections: int = 64
+    """Connections at once to one service."""
+
+
+@dataclass(frozen=True, slots=True)
+class SesLimits:
+    """What one message may be for Amazon SES, and how fast we send; times in seconds."""
+
+    max_octets: int = 40_000_000
+    """The whole message (SES: 40 MB after encoding)."""
+    max_recipients: int = 50
+    """Recipients of one call (SES: 50); more are split over several."""
+    open_s: float = 15.0
+    """For the client to be ready, which it is from the start on."""
+    turn_s: float = 20.0
+    """Longest wait for a turn at the rate that SES bears; then the message is tried later."""
+    throttled_s: float = 30.0
+    """Pause of a message that found no turn: its fellows are before it."""
+    max_refusals: int = 4
+    """Calls of one attempt that SES refuses for their rate."""
+    min_rate: float = 1.0
+    """Recipients a second that are tried at least: the rate of the SES sandbox."""
+    max_rate: float = 10_000.0
+    """Recipients a second at most; above any quota of SES."""
+
+
+@dataclass(frozen=True, slots=True)
 class IndexingLimits:
     """What search knows of a message's text."""
 
