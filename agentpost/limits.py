@@ -321,8 +321,9 @@ class JobLimits:
 class RelayLimits:
     """How long and how often a message is offered to the next server; times in seconds."""
 
-    concurrency: int = 16
-    """Messages on their way at once in one worker."""
+    concurrency: int = 32
+    """Messages on their way at once in one worker: at the 100 ms that SES takes for one, they
+    make 300 a second."""
     first_retry_s: float = 60.0
     """Before the second attempt; doubles for each further one (RFC 5321 section 4.5.4.1)."""
     max_retry_s: float = 2 * 3600.0
@@ -334,6 +335,9 @@ class RelayLimits:
     RFC 5321 section 4.5.4.1."""
     attempt_s: float = 3600.0
     """One attempt in all; the smart host's own deadlines are far below."""
+    listening_s: float = 10.0
+    """Between two notes that this server would hear of a provider's events; it counts as away
+    after half a minute."""
     settle_octets: int = 4_096
     """Of a server's words that are kept for one recipient."""
     batch_settlements: int = 64
@@ -403,6 +407,11 @@ class SesLimits:
     """The whole message (SES: 40 MB after encoding)."""
     max_recipients: int = 50
     """Recipients of one call (SES: 50); more are split over several."""
+    begin_s: float = 60.0
+    """From the start of an attempt to its last call; at most a quarter of what an attempt may be
+    in doubt, so that none is under way when another begins."""
+    call_s: float = 120.0
+    """One call in all; at most half of that."""
     open_s: float = 15.0
     """For the client to be ready, which it is from the start on."""
     turn_s: float = 20.0

@@ -39,7 +39,7 @@ from agentpost.mail.bounces import Reports
 from agentpost.mail.delivery import Delivery
 from agentpost.mail.logins import Logins
 from agentpost.mail.submission import Submission, make_submission
-from agentpost.mail.transports import choose
+from agentpost.mail.transports import choose, doubts
 from agentpost.net import NetLimits, PlainStream, ServerTls, Stream, Tally, serve_listener, starttls
 from agentpost.smtp.desk import Terms
 from agentpost.smtp.server import SubmissionServer
@@ -128,15 +128,10 @@ class _Worker:
     def _runner(self, store: Store) -> Runner:
         """The jobs of this worker, each made with what it needs."""
         delivery = Delivery(store.messages, store.directory)
-        ways = choose(
-            self._settings.relay,
-            self._settings.smtp_relay_url,
-            self._settings.domain,
-            delivery.deliver_reply,
-        )
+        ways = choose(self._settings, delivery.deliver_reply)
         relays = Relays(store.door, store.blobs, store.committed, store.committed.tell_queued)
         works: list[Work] = [
-            RelayWork(relays, ways, self._settings.domain),
+            RelayWork(relays, ways, self._settings.domain, doubts=doubts(self._settings)),
             ReportWork(relays, store.messages, delivery, self._settings.domain),
             BounceWork(store.messages, Reports(Bounces(store.door))),
             SweepWork(Sweeps(store.door, store.blobs)),

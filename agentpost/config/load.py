@@ -72,6 +72,12 @@ def _from_environment(environ: Mapping[str, str]) -> Iterator[tuple[str, tuple[s
             raise ConfigError(f"environment variable {name} is not known{_hint(name, by_variable)}")
         if text:
             yield by_variable[name], (text, Origin.ENVIRONMENT)
+    # AWS's own variables say the same to all its programs; one of them is not known to botocore.
+    own = SETTINGS["aws_region"].variable
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
+        if environ.get(name) and not environ.get(own):
+            yield "aws_region", (environ[name], Origin.ENVIRONMENT)
+            return
 
 
 def _find_file(

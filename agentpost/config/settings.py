@@ -26,6 +26,7 @@ from agentpost.config.values import (
     integer,
     key_32_octets,
     limit,
+    name_of_set,
     networks,
     numeric_address,
     one_of,
@@ -192,8 +193,9 @@ class Config:
         shown="none",
     )
     relay: str = _setting(
-        one_of("simulator", "smtp"),
-        "Where mail to other servers goes: simulator keeps it here, smtp hands it to a smart host.",
+        one_of("simulator", "smtp", "ses"),
+        "Where mail to other servers goes: simulator keeps it here, smtp hands it to a smart host,"
+        " ses to Amazon SES.",
         "simulator",
     )
     smtp_relay_url: str | None = _setting(
@@ -207,6 +209,29 @@ class Config:
         "Name server to ask, address:port, instead of the system's.",
         shown="those of /etc/resolv.conf",
     )
+    aws_region: str | None = _setting(
+        host_name,
+        "Region of Amazon's services.",
+        shown="AWS_REGION, else AWS_DEFAULT_REGION, else what the AWS configuration file says",
+    )
+    aws_endpoint_url: str | None = _setting(
+        url("http", "https"),
+        "Server to use instead of Amazon's own, for services that speak the same protocol.",
+        shown="Amazon's",
+        secret=True,
+    )
+    ses_configuration_set: str | None = _setting(
+        name_of_set,
+        "Configuration set of Amazon SES for all mail; its events tell what became of a message.",
+        shown="none",
+    )
+    ses_in_doubt: str = _setting(
+        one_of("wait", "resend", "hold"),
+        "What follows when SES's answer was lost and no event tells more: wait until events prove"
+        " that it was not sent, resend at once, or hold and tell the sender.",
+        "wait",
+    )
+    ses_in_doubt_s: float = _setting(seconds, "How long an event is awaited before that.", 600.0)
     blob_inline_max_octets: int = _setting(
         integer(0, 16 * 1024 * 1024),
         "Largest message kept inside PostgreSQL; larger ones go to blob_dir.",
@@ -266,6 +291,16 @@ class Config:
     def shared_domain(self) -> str:
         """Domain of inboxes without a domain of their own (R50)."""
         return f"shared.{self.domain}"
+
+    @property
+    def relays(self) -> tuple[str, ...]:
+        """The relays that are set up, by name; the first is the deployment's own."""
+        set_up = ["simulator"]
+        if self.smtp_relay_url is not None:
+            set_up.append("smtp")
+        if self.ses_configuration_set is not None:
+            set_up.append("ses")
+        return tuple(dict.fromkeys([self.relay, *set_up]))
 
     @property
     def blobs(self) -> Path:

@@ -43,6 +43,7 @@ _HOST_NAME = re.compile(
     r"(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*",
     re.ASCII,
 )
+_SET_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 _KEY = re.compile(r"ap_sk_(?:live_|dev_|test_)?[A-Za-z0-9]{32,64}", re.ASCII)
 
 
@@ -113,6 +114,14 @@ def one_of(*words: str) -> Parser:
         return text
 
     return parse
+
+
+def name_of_set(raw: Raw) -> str:
+    """Source: SES's names of configuration sets."""
+    text = as_text(raw)
+    if not _SET_NAME.fullmatch(text):
+        raise ValueError("must be 1 to 64 letters, digits, underscores and hyphens")
+    return text
 
 
 def host_name(raw: Raw) -> str:

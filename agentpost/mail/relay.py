@@ -6,7 +6,7 @@ what an attempt's outcome means for the customer: events, and when to try again.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -16,7 +16,7 @@ from agentpost.ids import MessageId
 from agentpost.limits import RelayLimits
 from agentpost.mime.fields import ascii_domain, is_message_id
 from agentpost.mime.outgoing import outgoing as outside
-from agentpost.model.relay import NewEvent, Outgoing, RecipientOutcome
+from agentpost.model.relay import Doubts, NewEvent, Outgoing, RecipientOutcome
 
 _ACCEPTED = ("sent", "delivered", "complained")
 
@@ -26,14 +26,19 @@ class Transport(Protocol):
 
     @property
     def name(self) -> str:
-        """What events call it: ``smtp``, ``simulator``."""
+        """What events and environments call it: ``smtp``, ``ses``, ``simulator``."""
+        ...
+
+    @property
+    def once(self) -> bool:
+        """Whether nothing may be repeated whose outcome is unknown: events tell of it later."""
         ...
 
     async def send(self, outgoing: Outgoing) -> tuple[RecipientOutcome, ...]:
         """Offer the message to the next server; at least one outcome for each recipient.
 
         Temporary and permanent failures are outcomes.  What is raised is a fault of ours, and
-        counts as ``deferred`` for all recipients.
+        counts as ``deferred`` for all recipients; where a message goes out ``once``, as in doubt.
         """
         ...
 
@@ -48,21 +53,32 @@ class Transport(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Ways:
-    """The transports of this deployment; what is made in a test environment never leaves it."""
+    """The transports of this deployment; what is made in a test environment never leaves it.
+
+    ``configured`` is for environments that have not chosen one; they may choose any.
+    """
 
     configured: Transport
     simulator: Transport
+    others: tuple[Transport, ...] = ()
 
-    def of(self, outgoing: Outgoing) -> Transport:
-        """The transport that ``outgoing`` takes."""
-        return self.simulator if outgoing.simulated else self.configured
+    def all(self) -> Mapping[str, Transport]:
+        """Every transport by its name."""
+        return {one.name: one for one in (self.configured, self.simulator, *self.others)}
+
+    def of(self, outgoing: Outgoing) -> Transport | None:
+        """The transport that ``outgoing`` takes; None when it is not set up here any more."""
+        if outgoing.simulated:
+            return self.simulator
+        return self.all().get(outgoing.relay or self.configured.name)
+
+    def once(self) -> tuple[str, ...]:
+        """The names of the transports that repeat nothing while it is in doubt."""
+        return tuple(name for name, one in self.all().items() if one.once)
 
     def beside(self) -> Sequence[Callable[[], Awaitable[None]]]:
         """The tasks of all transports."""
-        tasks = [*self.simulator.beside()]
-        if self.configured is not self.simulator:
-            tasks += self.configured.beside()
-        return tasks
+        return [task for one in self.all().values() for task in one.beside()]
 
 
 def prepared(outgoing: Outgoing, domain: str) -> Outgoing:
@@ -112,6 +128,42 @@ def again_at(
         pause *= 1 + limits.jitter * (2 * spread - 1)
     when = now + timedelta(seconds=pause)
     return when if when < outgoing.accepted_at + timedelta(seconds=limits.give_up_s) else None
+
+
+def look_at(
+    outgoing: Outgoing, outcomes: Sequence[RecipientOutcome], now: datetime, doubts: Doubts
+) -> datetime | None:
+    """When to look what has become of those in doubt; None when nobody is."""
+    looks = [one.since + timedelta(seconds=doubts.wait_s) for one in outgoing.in_doubt]
+    later = now + timedelta(seconds=doubts.recheck_s)
+    looks = [look if look > now else later for look in looks]
+    if any(one.state == "sending" for one in outcomes):
+        looks.append(now + timedelta(seconds=doubts.wait_s))
+    return min(looks, default=None)
+
+
+def given_up(
+    outgoing: Outgoing, now: datetime, doubts: Doubts
+) -> tuple[Outgoing, tuple[RecipientOutcome, ...]]:
+    """``outgoing`` without those whose doubt is waited for no longer, and their outcomes.
+
+    Source: RFC 3463 section 3.5, X.4.7: delivery time expired.
+    """
+    patience = timedelta(seconds=doubts.wait_s + doubts.patience_s)
+    over = [one for one in outgoing.in_doubt if one.since + patience <= now]
+    outcomes = tuple(
+        RecipientOutcome(
+            one.recipient.address,
+            "failed",
+            "5.4.7",
+            "The message may have been sent, or not: the answer to it was lost, and nothing has"
+            " told of it since.",
+            attempt=one.recipient.attempts,
+        )
+        for one in over
+    )
+    left = tuple(one for one in outgoing.in_doubt if one not in over)
+    return replace(outgoing, in_doubt=left), outcomes
 
 
 def expired(outcomes: Sequence[RecipientOutcome]) -> tuple[RecipientOutcome, ...]:

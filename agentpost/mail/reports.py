@@ -55,7 +55,8 @@ def report_of(
     """What the sender is told of an attempt; None when nothing is to be told, or to nobody."""
     if not outgoing.reverse_path:
         return None
-    asked = {one.address: one for one in outgoing.recipients}
+    doubtful = (one.recipient for one in outgoing.in_doubt)
+    asked = {one.address: one for one in (*outgoing.recipients, *doubtful)}
     found = [_status_of(asked.get(one.recipient), one) for one in outcomes]
     # Of what follows each other in time, a recipient's last word counts.
     told = tuple({one.address: one for one in found if one is not None}.values())

@@ -102,6 +102,23 @@ def wire_email(email: str) -> str:
     return f"{local}@{ascii_domain(domain)}"
 
 
+def shown_email(email: str) -> str:
+    """An address as people write it: A-labels of its domain as U-labels (RFC 5890), where they
+    are any; the rest as it is."""
+    local, at, domain = email.rpartition("@")
+    return local + at + ".".join(_shown_label(label) for label in domain.split("."))
+
+
+def _shown_label(label: str) -> str:
+    # Longer is no label, and decoding takes time in the square of its length.
+    if not label.lower().startswith("xn--") or len(label) > 63:
+        return label
+    try:
+        return label[4:].encode("ascii").decode("punycode")
+    except UnicodeError:
+        return label
+
+
 def ascii_domain(domain: str) -> str:
     """Each label beyond ASCII as its A-label: NFC, lower case, Punycode (RFC 5890, RFC 3492)."""
     return ".".join(

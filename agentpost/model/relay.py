@@ -14,19 +14,51 @@ from agentpost.ids import EnvironmentId, InboxId, MessageId, OrganizationId, Thr
 from agentpost.model.envelope import Notify, Ret
 
 OutcomeState = Literal[
-    "sent", "delivered", "deferred", "bounced", "complained", "rejected", "failed"
+    "sending", "sent", "delivered", "deferred", "bounced", "complained", "rejected", "failed"
 ]
 """What a delivery comes to.
 
-``sent``: the next server took it.  ``delivered``: it reached the recipient.  ``deferred``: not
+``sending``: in doubt, for the next server was given it and its answer was lost.  ``sent``: the
+next server took it.  ``delivered``: it reached the recipient.  ``deferred``: not
 now.  ``bounced``: refused for ever.  ``complained``: the recipient called it spam.  ``rejected``:
 it cannot be sent as it is.  ``failed``: given up after days of ``deferred``.
 """
 
 
+Resend = Literal["always", "proven", "never"]
+"""When an attempt in doubt is followed by another."""
+
+
+@dataclass(frozen=True, slots=True)
+class Doubts:
+    """What follows when an answer was lost, or a worker died while it waited for one.
+
+    After ``wait_s`` the message is sent again: ``always``, which may deliver it twice; when it is
+    ``proven`` that it was not sent; or ``never``.  What is not sent again is given up after
+    ``patience_s`` more, and its sender told that it may have arrived.  ``recheck_s`` is between
+    two looks for a proof.
+    """
+
+    wait_s: float = 600.0
+    resend: Resend = "proven"
+    patience_s: float = 3 * 24 * 3600.0
+    recheck_s: float = 150.0
+
+
+@dataclass(frozen=True, slots=True)
+class Routing:
+    """How messages are taken up: ``relay`` is the deployment's transport, for environments
+    without one of their own; an attempt by one of ``once`` is not repeated while in doubt."""
+
+    relay: str
+    once: tuple[str, ...]
+    doubts: Doubts
+
+
 @dataclass(frozen=True, slots=True)
 class RelayRecipient:
-    """A recipient still to be served; ``attempts`` counts the present one too."""
+    """A recipient still to be served; ``attempts`` is the number of the attempt it is part of,
+    which counts the attempts for the whole message, the present one too."""
 
     address: str
     attempts: int
@@ -35,11 +67,21 @@ class RelayRecipient:
 
 
 @dataclass(frozen=True, slots=True)
+class InDoubt:
+    """A recipient of which nobody knows whether it was served, since its attempt began."""
+
+    recipient: RelayRecipient
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Outgoing:
     """One message for the recipients that have not been served yet.
 
     ``thread`` is None when the sender has deleted the message meanwhile; it is sent all the same.
     ``simulated`` is true in environments of kind ``test``.
+    ``relay`` is the name of its transport, ``attempt`` the number of this attempt.
+    ``in_doubt`` are the recipients that must not be offered to anybody now.
     """
 
     message: MessageId
@@ -55,6 +97,9 @@ class Outgoing:
     ret: Ret | None = None
     envid: str | None = None
     smtputf8: bool = False
+    relay: str = ""
+    attempt: int = 1
+    in_doubt: tuple[InDoubt, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +111,8 @@ class RecipientOutcome:
     ``retry_after_s`` asks for a time of the next attempt other than the usual one.
     ``notifies`` when the server that took the message sees to its notifications too (RFC 3461
     section 5.2.1).
+    ``attempt`` is the number of the attempt that came to this; an outcome of any other than the
+    recipient's last has no effect.
     """
 
     recipient: str
@@ -75,6 +122,7 @@ class RecipientOutcome:
     provider_id: str | None = None
     retry_after_s: float | None = None
     notifies: bool = False
+    attempt: int = 0
 
 
 Action = Literal["failed", "delayed", "delivered", "relayed"]

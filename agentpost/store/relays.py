@@ -2,16 +2,21 @@
 
 Taking up commits the state ``sending`` before anything is sent; settling writes everything that
 an attempt came to in one transaction: deliveries, the message's state, events, the job that writes to
-the sender, and the end of this one or the time of its next attempt.  What was ``sending`` when a worker died is sent again.
+the sender, and the end of this one or the time of its next attempt.
+
+What was ``sending`` when a worker died is sent again, unless its transport sends once: then it is in
+doubt until an event of the provider's confirms it, or its absence proves that it was not sent.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
 
+from agentpost.clock import now, rfc3339
 from agentpost.ids import (
     EnvironmentId,
     InboxId,
@@ -20,13 +25,16 @@ from agentpost.ids import (
     ThreadId,
     new_id,
 )
+from agentpost.mime.fields import shown_email
 from agentpost.model.actor import Actor, Scope
 from agentpost.model.envelope import Notify, Ret
 from agentpost.model.relay import (
+    InDoubt,
     Outgoing,
     RecipientStatus,
     RelayRecipient,
     Report,
+    Routing,
     Settlement,
 )
 from agentpost.store.blobs import DiskBlobs
@@ -49,7 +57,9 @@ class Relays:
         self._committed = committed
         self._queued = queued
 
-    async def begin(self, actor: Actor, messages: Sequence[MessageId]) -> dict[MessageId, Outgoing]:
+    async def begin(
+        self, actor: Actor, messages: Sequence[MessageId], routing: Routing
+    ) -> dict[MessageId, Outgoing]:
         """Mark the recipients that are still to be served as ``sending``, and give the messages.
 
         A message that is not in the answer has been relayed already.
@@ -57,7 +67,14 @@ class Relays:
         """
 
         async def write(connection: Connection, _: Scope) -> list[Row]:
-            return await connection.rows("SELECT * FROM begin_relays($1)", list(messages))
+            return await connection.rows(
+                "SELECT * FROM begin_relays($1, $2, $3, $4, $5)",
+                list(messages),
+                routing.relay,
+                list(routing.once),
+                timedelta(seconds=routing.doubts.wait_s),
+                routing.doubts.resend,
+            )
 
         rows = await self._door.write(actor, None, None, write, single=True)
         found: dict[MessageId, Outgoing] = {}
@@ -84,6 +101,36 @@ class Relays:
         if any(settlement.report is not None for settlement in settlements):
             self._queued()
 
+    async def confirm(
+        self,
+        actor: Actor,
+        message: MessageId,
+        attempt: int,
+        provider_id: str,
+        recipients: Sequence[str],
+    ) -> bool:
+        """A provider's event says that it accepted this attempt for ``recipients``.
+
+        Those that wait or are in doubt become ``sent``; whoever was told already stays as he is.
+        Returns whether anything changed.
+        """
+
+        async def write(connection: Connection, _: Scope) -> InboxId | None:
+            return await confirm_sending(connection, message, attempt, provider_id, recipients)
+
+        inbox = await self._door.write(actor, None, None, write, single=True)
+        if inbox is not None:
+            self._committed(inbox)
+        return inbox is not None
+
+    async def listening(self, actor: Actor) -> None:
+        """Note that this server would hear of a provider's events now."""
+
+        async def write(connection: Connection, _: Scope) -> None:
+            await connection.execute("SELECT listening()")
+
+        await self._door.write(actor, None, None, write, single=True)
+
     async def local_successes(self, actor: Actor, message: MessageId) -> Report | None:
         """What the sender of ``message`` asked to be told of deliveries on this server.
 
@@ -107,6 +154,33 @@ class Relays:
         return Report(rows[0]["address"], told, at, at, envid=options[0].get("envid"))
 
 
+async def confirm_sending(
+    connection: Connection,
+    message: MessageId,
+    attempt: int,
+    provider_id: str,
+    recipients: Sequence[str],
+    provider: str = "ses",
+) -> InboxId | None:
+    """``Relays.confirm`` in a transaction that writes more; the inbox to wake, if any."""
+    told = {
+        "provider": provider,
+        "provider_message_id": provider_id,
+        "sent_at": rfc3339(now()),
+    }
+    inbox = await connection.value(
+        "SELECT confirm_sending($1, $2, $3, $4, $5, $6)",
+        message,
+        attempt,
+        provider_id,
+        # It was told the form that a wire carries.
+        [*recipients, *map(shown_email, recipients)],
+        new_id("evt"),
+        msgspec.json.encode(told).decode(),
+    )
+    return None if inbox is None else InboxId(inbox)
+
+
 _LOCAL_SUCCESSES = """
 SELECT d.recipient, d.options, m.created_at, i.address
 FROM deliveries d JOIN messages m ON m.id = d.message_id JOIN inboxes i ON i.id = m.inbox_id
@@ -114,7 +188,7 @@ WHERE d.message_id = $1 AND d.local ORDER BY d.recipient
 """
 
 _SETTLE = "SELECT s.inbox_id FROM settle_relays({}) AS s (inbox_id)".format(
-    ", ".join(f"${n + 1}" for n in range(17))
+    ", ".join(f"${n + 1}" for n in range(18))
 )
 
 
@@ -127,7 +201,7 @@ def _columns(settlements: Sequence[Settlement]) -> list[list[Any]]:
     for ordinal, one in enumerate(settlements, 1):
         relays.append((one.message, one.job, one.attempt, one.accepted, one.again_at))
         outcomes += [
-            (ordinal, o.recipient, o.state, o.status, o.diagnostic, o.provider_id)
+            (ordinal, o.recipient, o.state, o.status, o.diagnostic, o.provider_id, o.attempt)
             for o in one.outcomes
         ]
         events += [
@@ -137,7 +211,7 @@ def _columns(settlements: Sequence[Settlement]) -> list[list[Any]]:
         if one.report is not None:
             reports.append((ordinal, msgspec.json.encode(one.report).decode()))
     columns: list[list[Any]] = []
-    for rows, width in ((relays, 5), (outcomes, 6), (events, 4), (reports, 2)):
+    for rows, width in ((relays, 5), (outcomes, 7), (events, 4), (reports, 2)):
         columns += [list(column) for column in zip(*rows, strict=True)] or [
             [] for _ in range(width)
         ]
@@ -162,6 +236,12 @@ def _outgoing(row: Row, octets: bytes) -> Outgoing:
         ret=None if ret is None else Ret(ret),
         envid=options.get("envid"),
         smtputf8=bool(options.get("smtputf8", False)),
+        relay=row["relay"],
+        attempt=row["attempt"],
+        in_doubt=tuple(
+            InDoubt(_recipient(item), datetime.fromtimestamp(item["since"], UTC))
+            for item in msgspec.json.decode(row["in_doubt"])
+        ),
     )
 
 

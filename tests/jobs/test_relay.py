@@ -22,6 +22,7 @@ class Scripted:
     """A transport that does as it is told, and remembers."""
 
     name = "smtp"
+    once = False
 
     def __init__(self, *script: Callable[[Outgoing], tuple[RecipientOutcome, ...]]) -> None:
         self.script = list(script)

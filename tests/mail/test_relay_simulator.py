@@ -7,9 +7,11 @@ from datetime import UTC, datetime
 
 import pytest
 
+from agentpost.config import Config
 from agentpost.ids import EnvironmentId, InboxId, MessageId, OrganizationId
 from agentpost.mail.relay import events_of, prepared
-from agentpost.mail.transports import choose
+from agentpost.mail.transports import choose, doubts
+from agentpost.mail.transports.ses import Ses
 from agentpost.mail.transports.simulator import Simulator
 from agentpost.mail.transports.smarthost import SmartHost
 from agentpost.mime.summary import summarise
@@ -134,14 +136,43 @@ async def test_a_hostile_message_is_answered_safely() -> None:
 
 
 def test_the_settings_choose() -> None:
-    ways = choose("simulator", None, "agentpost.localhost", Postman())
+    ways = choose(Config(), Postman())
     assert isinstance(ways.of(replace(letter(), simulated=False)), Simulator)
-    ways = choose("smtp", "smtps://u:p@mail.example.com", "agentpost.localhost", Postman())
+    host = "smtps://u:p@mail.example.com"
+    ways = choose(Config(relay="smtp", smtp_relay_url=host), Postman())
     assert isinstance(ways.of(replace(letter(), simulated=False)), SmartHost)
     # What is made in a test environment never leaves the machine.
     assert isinstance(ways.of(letter()), Simulator)
     with pytest.raises(ValueError, match="smtp_relay_url"):
-        choose("smtp", None, "agentpost.localhost", Postman())
+        choose(Config(relay="smtp"), Postman())
+    # An environment may choose any transport that is set up, and no other.
+    ways = choose(
+        Config(relay="ses", smtp_relay_url=host, ses_configuration_set="events"), Postman()
+    )
+    chosen = replace(letter(), simulated=False)
+    assert isinstance(ways.of(chosen), Ses)
+    assert isinstance(ways.of(replace(chosen, relay="smtp")), SmartHost)
+    assert isinstance(ways.of(replace(chosen, relay="simulator")), Simulator)
+    assert isinstance(ways.of(replace(letter(), relay="ses")), Simulator)
+    assert choose(Config(), Postman()).of(replace(chosen, relay="ses")) is None
+    assert ways.once() == ("ses",)
+
+
+@pytest.mark.parametrize(
+    ("word", "events", "resend", "patience_s"),
+    [
+        ("wait", "events", "proven", 3 * 24 * 3600),
+        # No event can ever prove anything: there is nothing to wait for.
+        ("wait", None, "never", 0),
+        ("resend", None, "always", 3 * 24 * 3600),
+        ("hold", "events", "never", 0),
+    ],
+)
+def test_the_settings_say_what_follows_a_doubt(
+    word: str, events: str | None, resend: str, patience_s: float
+) -> None:
+    found = doubts(Config(ses_in_doubt=word, ses_configuration_set=events))
+    assert (found.wait_s, found.resend, found.patience_s) == (600, resend, patience_s)
 
 
 def test_a_null_reverse_path_still_gets_a_message_id() -> None:

@@ -203,9 +203,10 @@ async def test_a_file_without_a_row_is_told_when_it_is_old(filled: World, tmp_pa
 async def test_uses_are_right_after_a_relay_is_done(filled: World, tmp_path: Path) -> None:
     jobs = await filled.jobs.claim(_ACTOR, [("relay", 10)], 60)
     message = next(iter(jobs)).payload["message_id"]
+    await filled.rows("SELECT begin_relays($1)", [message])
     await filled.rows(
         "SELECT settle_relays($1, $2, $3, '{true}', ARRAY[NULL::timestamptz], '{1,1}', $4,"
-        " '{sent,sent}', '{2.0.0,2.0.0}', '{ok,ok}', '{a,b}', '{}', '{}', '{}', '{}', '{}', '{}')",
+        " '{sent,sent}', '{2.0.0,2.0.0}', '{ok,ok}', '{a,b}', '{1,1}', '{}', '{}', '{}', '{}', '{}', '{}')",
         [message],
         [jobs[0].id],
         [jobs[0].attempts],

@@ -43,6 +43,7 @@ class Simulator:
     """See the module's text."""
 
     name = "simulator"
+    once = False
 
     def __init__(self, deliver: Deliver) -> None:
         self._deliver = deliver

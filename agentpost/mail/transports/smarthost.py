@@ -77,6 +77,7 @@ class SmartHost:
     """See the module's text."""
 
     name = "smtp"
+    once = False
 
     def __init__(self, host: Host, hello: str, limits: SmartHostLimits | None = None) -> None:
         """``hello`` is the name we introduce ourselves with: the server's domain."""

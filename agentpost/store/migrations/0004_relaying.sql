@@ -11,28 +11,84 @@ CREATE UNIQUE INDEX jobs_standing ON jobs (kind) WHERE standing;
 ALTER TABLE relays ADD COLUMN accepted boolean NOT NULL DEFAULT false;
 COMMENT ON COLUMN relays.accepted IS 'some server took it: message.sent has been told';
 
--- Marks what is about to be sent and tells everything that sending needs.  A recipient found in
--- state sending was on its way when a worker died; it is sent once more.
-CREATE FUNCTION begin_relays(ids text[]) RETURNS TABLE (
+ALTER TABLE environments ADD COLUMN relay text;
+COMMENT ON COLUMN environments.relay IS 'null: what the deployment is set to';
+
+ALTER TABLE deliveries ADD COLUMN relay text, ADD COLUMN begun_at timestamptz;
+COMMENT ON COLUMN deliveries.attempts IS
+    'number of the last attempt for the message that this recipient was part of';
+COMMENT ON COLUMN deliveries.relay IS 'the transport of that attempt';
+COMMENT ON COLUMN deliveries.begun_at IS 'when that attempt was committed, before it was made';
+
+-- What is known of the way on which a provider's events come: whether their absence proves
+-- anything.  One row.
+CREATE TABLE feedback_line (
+    one       boolean PRIMARY KEY DEFAULT true CHECK (one),
+    heard_at  timestamptz NOT NULL DEFAULT '-infinity',
+    up_since  timestamptz NOT NULL DEFAULT now(),
+    up_at     timestamptz NOT NULL DEFAULT '-infinity'
+);
+INSERT INTO feedback_line DEFAULT VALUES;
+COMMENT ON COLUMN feedback_line.heard_at IS 'when the latest attempt began that an event told of';
+COMMENT ON COLUMN feedback_line.up_since IS 'some server has listened without a break since then';
+COMMENT ON COLUMN feedback_line.up_at IS 'when a server last said that it listens';
+
+-- Marks what is about to be sent and tells everything that sending needs.
+--
+-- A recipient found in state sending was on its way when a worker died or an answer was lost.  It
+-- is sent again at once, unless it went by a transport of p_once: then it is in doubt, and sent
+-- again after p_wait, if at all: always, never, or when it is proven that it was not sent.  The
+-- proof is silence on a line that is known to work: an event has come about an attempt that began
+-- later, and some server has been listening ever since this one began.  SNS repeats for a minute
+-- what it could not hand over, so that half a minute without a listener loses nothing.
+CREATE FUNCTION begin_relays(
+    ids text[], p_relay text DEFAULT 'simulator', p_once text[] DEFAULT '{}',
+    p_wait interval DEFAULT '0', p_resend text DEFAULT 'never'
+) RETURNS TABLE (
     message_id text, organization_id text, environment_id text, inbox_id text, thread_id text,
     kind text, reverse_path text, options jsonb, created_at timestamptz, octets bytea,
-    location text, recipients jsonb
+    location text, relay text, attempt integer, recipients jsonb, in_doubt jsonb
 )
 LANGUAGE sql SET enable_seqscan = off AS $$
-    WITH marked AS (
-        UPDATE deliveries d SET state = 'sending', attempts = d.attempts + 1, updated_at = now()
-        FROM relays r
-        WHERE r.message_id = ANY (ids) AND d.message_id = r.message_id AND NOT d.local
-            AND d.state IN ('queued', 'sending', 'deferred')
+    WITH wanted AS (
+        SELECT r.message_id,
+            CASE WHEN e.kind = 'test' THEN 'simulator' ELSE coalesce(e.relay, p_relay) END AS relay,
+            coalesce((SELECT max(d.attempts) FROM deliveries d
+                WHERE d.message_id = r.message_id AND NOT d.local), 0) + 1 AS attempt
+        FROM relays r JOIN environments e ON e.id = r.environment_id
+        WHERE r.message_id = ANY (ids)
+    ), marked AS (
+        UPDATE deliveries d SET state = 'sending', attempts = w.attempt, relay = w.relay,
+            begun_at = now(), updated_at = now()
+        FROM wanted w
+        WHERE d.message_id = w.message_id AND NOT d.local AND (
+            d.state IN ('queued', 'deferred')
+            OR d.state = 'sending' AND (
+                d.relay IS NULL OR d.relay <> ALL (p_once)
+                OR d.begun_at <= now() - p_wait AND (
+                    p_resend = 'always'
+                    OR p_resend = 'proven' AND EXISTS (
+                        SELECT 1 FROM feedback_line f WHERE f.heard_at > d.begun_at
+                            AND f.up_since <= d.begun_at + interval '30 seconds'))))
         RETURNING d.message_id, d.recipient, d.attempts, d.options
     )
     SELECT r.message_id, r.organization_id, r.environment_id, r.inbox_id, m.thread_id, e.kind,
-        r.reverse_path, r.options, r.created_at, b.octets, b.location,
+        r.reverse_path, r.options, r.created_at, b.octets, b.location, w.relay, w.attempt,
         coalesce((
             SELECT jsonb_agg(jsonb_build_object('address', k.recipient, 'attempts', k.attempts,
                 'options', k.options) ORDER BY k.recipient)
-            FROM marked k WHERE k.message_id = r.message_id), '[]')
+            FROM marked k WHERE k.message_id = r.message_id), '[]'),
+        -- As it was before the update: what is not marked now is still in doubt.
+        coalesce((
+            SELECT jsonb_agg(jsonb_build_object('address', d.recipient, 'attempts', d.attempts,
+                'options', d.options, 'since', extract(epoch FROM d.begun_at))
+                ORDER BY d.recipient)
+            FROM deliveries d
+            WHERE d.message_id = r.message_id AND NOT d.local AND d.state = 'sending'
+                AND NOT EXISTS (SELECT 1 FROM marked k
+                    WHERE k.message_id = d.message_id AND k.recipient = d.recipient)), '[]')
     FROM relays r
+    JOIN wanted w ON w.message_id = r.message_id
     JOIN blobs b ON b.id = r.blob_id
     JOIN environments e ON e.id = r.environment_id
     LEFT JOIN messages m ON m.id = r.message_id
@@ -55,14 +111,15 @@ LANGUAGE sql STABLE AS $$
 $$;
 
 -- Writes the outcomes of several relays: deliveries, messages, events, and the end of the job or
--- its next time.  A relay that someone else has finished meanwhile is passed over.  Tells the
--- inboxes of the others.
+-- its next time.  A relay that someone else has finished meanwhile is passed over, and so is the
+-- outcome of an attempt that an event has settled already or another attempt has followed.  Tells
+-- the inboxes of the others.
 CREATE FUNCTION settle_relays(
     r_message text[], r_job bigint[], r_attempt smallint[], r_accepted boolean[],
     r_again_at timestamptz[],
     -- *_relay counts from 1
     o_relay integer[], o_recipient text[], o_state text[], o_status text[], o_diagnostic text[],
-    o_provider_id text[],
+    o_provider_id text[], o_attempt integer[],
     e_relay integer[], e_id text[], e_type text[], e_data jsonb[],
     n_relay integer[], n_report jsonb[]
 ) RETURNS SETOF text
@@ -86,19 +143,21 @@ BEGIN
         provider_id = coalesce(o.provider_id, d.provider_id),
         history = d.history || o.entries, updated_at = now()
     FROM (
-        SELECT f.relay, f.recipient,
+        SELECT f.relay, f.recipient, f.attempt,
             (array_agg(f.state ORDER BY f.ord DESC))[1] AS state,
             (array_agg(f.status ORDER BY f.ord DESC))[1] AS status,
             (array_agg(f.diagnostic ORDER BY f.ord DESC))[1] AS diagnostic,
             (array_agg(f.provider_id ORDER BY f.ord DESC))[1] AS provider_id,
             jsonb_agg(jsonb_build_object('at', now(), 'state', f.state, 'status', f.status,
                 'diagnostic', f.diagnostic) ORDER BY f.ord) AS entries
-        FROM unnest(o_relay, o_recipient, o_state, o_status, o_diagnostic, o_provider_id)
-            WITH ORDINALITY AS f (relay, recipient, state, status, diagnostic, provider_id, ord)
+        FROM unnest(o_relay, o_recipient, o_state, o_status, o_diagnostic, o_provider_id,
+            o_attempt) WITH ORDINALITY
+            AS f (relay, recipient, state, status, diagnostic, provider_id, attempt, ord)
         WHERE f.relay = ANY (v_open)
-        GROUP BY f.relay, f.recipient
+        GROUP BY f.relay, f.recipient, f.attempt
     ) o
-    WHERE d.message_id = r_message[o.relay] AND d.recipient = o.recipient AND NOT d.local;
+    WHERE d.message_id = r_message[o.relay] AND d.recipient = o.recipient AND NOT d.local
+        AND d.state = 'sending' AND d.attempts = o.attempt;
 
     UPDATE messages m SET state = s.state, version = m.version + 1
     FROM (
