@@ -10,6 +10,8 @@ from agentpost.ids import CredentialId, EnvironmentId, InboxId, KeyId, Organizat
 
 Tier = Literal["free", "starter", "team", "enterprise"]
 Kind = Literal["live", "dev", "test"]
+RelayName = Literal["simulator", "smtp", "ses"]
+"""A way out of this server."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +28,10 @@ class Organization:
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """Tenant isolation inside an organization (R32); ``version`` is its ETag."""
+    """Tenant isolation inside an organization (R32); ``version`` is its ETag.
+
+    ``relay`` is the way that its mail to other servers takes; None: the deployment's own.
+    """
 
     id: EnvironmentId
     organization: OrganizationId
@@ -38,6 +43,7 @@ class Environment:
     version: int
     created_at: datetime
     updated_at: datetime
+    relay: RelayName | None = None
 
 
 @dataclass(frozen=True, slots=True)

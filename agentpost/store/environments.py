@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import get_args
+
+from msgspec import UNSET, UnsetType
 
 from agentpost.errors import AlreadyExists, Conflict, Limit, NotFound
 from agentpost.ids import EnvironmentId, InboxId, OrganizationId, new_id
 from agentpost.limits import IdentityLimits
 from agentpost.model.actor import Actor, Scope
-from agentpost.model.organization import Environment, Kind
+from agentpost.model.organization import Environment, Kind, RelayName
 from agentpost.model.page import Page, PageRequest
 from agentpost.store import audit, checks
 from agentpost.store.fresh import nobody
@@ -26,7 +28,8 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 class Environments:
     """The environments of an organization.
 
-    ``forget`` is told the ids of inboxes and keys that are not what they were.
+    ``forget`` is told the ids of inboxes and keys that are not what they were; ``relays`` are the
+    ways out of this server that are set up.
     """
 
     def __init__(
@@ -34,8 +37,10 @@ class Environments:
         door: Door,
         forget: Callable[[str], None] = nobody,
         limits: IdentityLimits | None = None,
+        relays: Sequence[str] = ("simulator",),
     ) -> None:
         self._door = door
+        self._relays = relays
         self._forget = forget
         self._limits = limits or IdentityLimits()
 
@@ -138,17 +143,21 @@ class Environments:
         name: str | None = None,
         slug: str | None = None,
         is_default: bool | None = None,
+        relay: RelayName | UnsetType | None = UNSET,
         if_match: frozenset[str] | None = None,
     ) -> Environment:
-        """Change an environment; None leaves a thing as it is.
+        """Change an environment; None leaves a thing as it is, UNSET the relay.
 
-        Making one the default takes that from another; there is always exactly one.
+        Making one the default takes that from another; there is always exactly one.  A ``relay``
+        of None is what the deployment is set to; it counts for what is taken up from now on.
         Raises: NotFound, UnknownField, AlreadyExists, PreconditionFailed, Forbidden, Conflict.
         """
         if name is not None:
             checks.line("name", name, self._limits.max_name_characters)
         if slug is not None:
             checks.slug(slug)
+        if not isinstance(relay, UnsetType) and relay not in (None, *self._relays):
+            raise checks.refuse("relay", f"must be one of {', '.join(self._relays)}, or null")
         whole_environment(actor)
         if is_default is not None:
             whole_organization(actor)
@@ -156,6 +165,8 @@ class Environments:
         async def write(connection: Connection, where: Scope) -> Row:
             present = await _row(connection, where, lock=True)
             checks.match(if_match, present["version"])
+            if present["kind"] == "test" and relay not in (UNSET, None, "simulator"):
+                raise checks.refuse("relay", "mail from a test environment is always simulated")
             if is_default is False and present["is_default"]:
                 raise Conflict(
                     "An organization always has a default environment.",
@@ -169,15 +180,20 @@ class Environments:
                 )
             row = await connection.row(
                 "UPDATE environments SET name = coalesce($2, name), slug = coalesce($3, slug),"
-                " is_default = is_default OR $4, version = version + 1, updated_at = now()"
+                " is_default = is_default OR $4, relay = CASE WHEN $5 THEN $6 ELSE relay END,"
+                " version = version + 1, updated_at = now()"
                 f" WHERE id = $1 RETURNING {ENVIRONMENT_COLUMNS}",
                 where.environment,
                 name,
                 slug,
                 bool(is_default),
+                not isinstance(relay, UnsetType),
+                None if isinstance(relay, UnsetType) else relay,
             )
             assert row is not None
-            detail = {"name": name, "slug": slug, "is_default": is_default}
+            detail: dict[str, object] = {"name": name, "slug": slug, "is_default": is_default}
+            if not isinstance(relay, UnsetType):
+                detail["relay"] = relay
             await audit.append(
                 connection, actor, where, "environment.updated", where.environment, detail
             )

@@ -140,7 +140,7 @@ def _store(
         committer=committer,
         index=index,
         organizations=Organizations(door),
-        environments=Environments(door, forget),
+        environments=Environments(door, forget, relays=settings.relays),
         keys=Keys(door, authentication.forget),
         inboxes=Inboxes(door, settings, forget),
         credentials=Credentials(door, settings, authentication.forget),

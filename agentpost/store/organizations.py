@@ -223,7 +223,8 @@ def organization(row: Row) -> Organization:
 
 
 ENVIRONMENT_COLUMNS = (
-    "id, organization_id, name, slug, kind, is_default, client_id, version, created_at, updated_at"
+    "id, organization_id, name, slug, kind, is_default, client_id, version, created_at,"
+    " updated_at, relay"
 )
 
 
@@ -240,6 +241,7 @@ def environment(row: Row) -> Environment:
         version=row["version"],
         created_at=row["created_at"],
         updated_at=row["updated_at"],
+        relay=row["relay"],
     )
 
 

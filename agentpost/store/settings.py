@@ -20,6 +20,8 @@ class StoreSettings:
     seal_credentials: bool = True
     """Whether mail credentials are kept sealed, so that the export can show them."""
     limits: IdentityLimits = IdentityLimits()
+    relays: tuple[str, ...] = ("simulator",)
+    """The ways out of this server that are set up, which an environment may choose from."""
 
     @property
     def sealing_key(self) -> bytes | None:
@@ -36,4 +38,5 @@ def store_settings(settings: Config) -> StoreSettings:
         shared_domain=settings.shared_domain,
         master_key=config.master_key(settings) if settings.seal_credentials else None,
         seal_credentials=settings.seal_credentials,
+        relays=settings.relays,
     )

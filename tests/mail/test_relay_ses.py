@@ -54,6 +54,8 @@ async def transport(
     async with trio.open_nursery() as nursery:
         for task in ses.beside():
             nursery.start_soon(task)
+        with trio.fail_after(10):
+            await ses._opened.wait()
         yield ses
         nursery.cancel_scope.cancel()
 
@@ -204,14 +206,9 @@ async def test_a_call_that_is_throttled_again_and_again_waits_its_turn(fake: Fak
 async def test_no_call_begins_when_the_attempt_is_old(fake: FakeSes) -> None:
     """A second call may come so late that the next attempt has begun."""
 
-    def slow(call: Call) -> Answer:
-        nonlocal first
-        answer, first = (ACCEPT_AND_HANG if first else ACCEPT), False
-        return answer
-
-    first = True
-    fake.decide = slow
-    async with transport(fake, doubt_s=0.8, max_recipients=1) as ses:
+    answers = iter([ACCEPT_AND_HANG, ACCEPT])
+    fake.decide = lambda _: next(answers)
+    async with transport(fake, doubt_s=2.0, max_recipients=1) as ses:
         outcomes = await ses.send(mail("a@example.com", "b@example.com"))
     assert states(outcomes) == {"a@example.com": "sending", "b@example.com": "deferred"}
     assert len(fake.calls) == 1

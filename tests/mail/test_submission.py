@@ -17,6 +17,7 @@ from agentpost.model.actor import system_actor
 from agentpost.model.envelope import Envelope, ForwardPath, Notify
 from agentpost.model.job import Done
 from agentpost.model.message import Receipt
+from agentpost.model.relay import Doubts, Routing
 from agentpost.store.authentication import Authentication
 from agentpost.store.directory import Directory
 from agentpost.store.pool import Database
@@ -121,7 +122,9 @@ async def test_an_answer_to_a_letter_without_message_id_finds_its_thread(
     office = Office(await make_world(database, tmp_path))
     world = office.world
     sent = await office.submit(ForwardPath(SIMULATED), octets=office.letter("Subject: no id"))
-    outgoing = (await world.relays.begin(system_actor(), [sent.message_id]))[sent.message_id]
+    routing = Routing("simulator", (), Doubts())
+    begun = await world.relays.begin(system_actor(), [sent.message_id], routing)
+    outgoing = begun[sent.message_id]
     outside = summarise(prepared(outgoing, "agentpost.localhost").octets).message_id
     answer = await world.receive(
         f"From: s@x.example\r\nIn-Reply-To: <{outside}>\r\n\r\nYes.\r\n".encode()

@@ -69,7 +69,7 @@ def wire(database: Database, settings: StoreSettings = SETTINGS) -> Parts:
         database=database,
         door=door,
         organizations=Organizations(door),
-        environments=Environments(door, forget),
+        environments=Environments(door, forget, relays=("ses", "simulator")),
         keys=Keys(door, authentication.forget),
         inboxes=Inboxes(door, settings, forget),
         credentials=Credentials(door, settings, authentication.forget),

@@ -270,3 +270,21 @@ async def test_an_inbox_is_not_made_in_an_environment_that_goes(parts: Parts, ac
         assert sorted(outcomes) in (["deleted", "not made"], ["kept", "made"])
         if "kept" in outcomes:
             await parts.environments.delete(acme.actor, second.id, purge_all=True)
+
+
+@pytest.mark.proves("R32")
+async def test_an_environment_chooses_its_way_out_of_those_that_are_set_up(
+    parts: Parts, acme: Tenant
+) -> None:
+    update, environment = parts.environments.update, acme.environment
+    assert environment.relay is None
+    assert (await update(acme.actor, environment.id, relay="ses")).relay == "ses"
+    # What is not named stays.
+    assert (await update(acme.actor, environment.id, name="Other")).relay == "ses"
+    assert (await update(acme.actor, environment.id, relay=None)).relay is None
+    with pytest.raises(UnknownField, match="must be one of ses, simulator"):
+        await update(acme.actor, environment.id, relay="smtp")
+    made, _ = await parts.environments.create(acme.actor, "Tests", kind="test")
+    with pytest.raises(UnknownField, match="always simulated"):
+        await update(acme.actor, made.id, relay="ses")
+    assert (await update(acme.actor, made.id, relay="simulator")).relay == "simulator"

@@ -20,7 +20,7 @@ from agentpost.http.resources.shapes import (
     allowed_versions,
     page_of,
 )
-from agentpost.model.organization import Environment, Kind
+from agentpost.model.organization import Environment, Kind, RelayName
 
 routes = Routes("Environments")
 
@@ -55,6 +55,13 @@ class ChangedEnvironmentBody(Body, frozen=True, forbid_unknown_fields=True):
     is_default: Annotated[
         bool | UnsetType, Meta(description="true makes it the default instead of another")
     ] = UNSET
+    relay: Annotated[
+        RelayName | UnsetType | None,
+        Meta(
+            description="how its mail leaves, of what the operator has set up; null: as the"
+            " deployment's own"
+        ),
+    ] = UNSET
 
 
 class EnvironmentBody(msgspec.Struct, frozen=True):
@@ -66,6 +73,10 @@ class EnvironmentBody(msgspec.Struct, frozen=True):
     slug: str
     kind: Kind
     is_default: bool
+    relay: Annotated[
+        RelayName | None,
+        Meta(description="how its mail leaves this server; null: as the deployment's own"),
+    ]
     client_id: str | None
     created_at: Timestamp
     updated_at: Timestamp
@@ -84,6 +95,7 @@ _EXAMPLE: Final[dict[str, Any]] = {
     "slug": "staging",
     "kind": "test",
     "is_default": False,
+    "relay": None,
     "client_id": None,
     "created_at": EXAMPLE_TIME,
     "updated_at": EXAMPLE_TIME,
@@ -99,6 +111,7 @@ def environment_body(environment: Environment) -> EnvironmentBody:
         slug=environment.slug,
         kind=environment.kind,
         is_default=environment.is_default,
+        relay=environment.relay,
         client_id=environment.client_id,
         created_at=rfc3339(environment.created_at),
         updated_at=rfc3339(environment.updated_at),
@@ -172,7 +185,11 @@ async def get_environment(request: Request[None, None]) -> Response:
     conditional=True,
 )
 async def update_environment(request: Request[ChangedEnvironmentBody, None]) -> Response:
-    """Changes name or slug, or makes it the default; there is always exactly one default."""
+    """Changes name, slug or relay, or makes it the default; there is always exactly one default.
+
+    A relay counts for mail that is taken up from then on.  A test environment has none: its mail
+    never leaves the server.
+    """
     body = request.body
     environment = await desk_of(request).store.environments.update(
         request.actor,
@@ -180,6 +197,7 @@ async def update_environment(request: Request[ChangedEnvironmentBody, None]) -> 
         name=None if isinstance(body.name, UnsetType) else body.name,
         slug=None if isinstance(body.slug, UnsetType) else body.slug,
         is_default=None if isinstance(body.is_default, UnsetType) else body.is_default,
+        relay=body.relay,
         if_match=allowed_versions(request),
     )
     return _shown(environment)

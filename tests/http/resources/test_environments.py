@@ -122,3 +122,15 @@ async def test_a_bound_key_sees_its_own_environment_only(acme: Tenant) -> None:
 async def test_a_wrong_field_is_named(acme: Tenant, body: dict[str, object], path: str) -> None:
     answer = await acme.call("POST", "/environments", body)
     assert (answer.status, answer.paths) == (422, [path])
+
+
+async def test_the_relay_of_an_environment_is_shown_and_changed(acme: Tenant) -> None:
+    path = f"/environments/{acme.environment.id}"
+    assert (await acme.call("GET", path)).json["relay"] is None
+    assert (await acme.call("PATCH", path, {"relay": "simulator"})).json["relay"] == "simulator"
+    assert (await acme.call("PATCH", path, {"name": "N"})).json["relay"] == "simulator"
+    for wrong in ("ses", "carrier pigeon", 7):
+        refused = await acme.call("PATCH", path, {"relay": wrong})
+        assert refused.status == 422
+        assert refused.json["errors"][0]["path"] == "relay"
+    assert (await acme.call("PATCH", path, {"relay": None})).json["relay"] is None
