@@ -244,3 +244,27 @@ def test_clients_are_told_an_address_where_the_name_means_this_machine_only() ->
     assert told(imaps_bind=Address("192.0.2.7", 993)) == "192.0.2.7:993"
     assert told(domain="mail.example", imaps_bind=anywhere) == "mail.example:993"
     assert told(imap_host="imap.example") == "imap.example:2993"
+
+
+def test_the_region_is_known_from_the_variables_of_aws() -> None:
+    def region(**environ: str) -> str | None:
+        return config.load(environ=environ).aws_region
+
+    assert region() is None
+    assert region(AWS_DEFAULT_REGION="us-east-1") == "us-east-1"
+    assert region(AWS_DEFAULT_REGION="us-east-1", AWS_REGION="eu-west-1") == "eu-west-1"
+    assert region(AWS_REGION="eu-west-1", AGENTPOST_AWS_REGION="eu-north-1") == "eu-north-1"
+    with pytest.raises(config.ConfigError, match="aws_region"):
+        region(AWS_REGION="no region")
+
+
+def test_a_configuration_set_is_a_name() -> None:
+    with pytest.raises(config.ConfigError, match="ses_configuration_set must be"):
+        config.load(environ={"AGENTPOST_SES_CONFIGURATION_SET": "a b"})
+
+
+def test_the_relays_that_are_set_up_are_known() -> None:
+    assert config.Config().relays == ("simulator",)
+    assert config.Config(relay="ses").relays == ("ses", "simulator")
+    both = config.Config(smtp_relay_url="smtps://mail.example.com", ses_configuration_set="events")
+    assert both.relays == ("simulator", "smtp", "ses")

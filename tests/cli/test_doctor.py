@@ -14,6 +14,7 @@ from agentpost.cli.diagnosis import addresses, certificates, database, disk, nam
 from agentpost.cli.diagnosis.finding import Finding, Level
 from agentpost.config import Config
 from agentpost.store import embedded
+from tests.mail.fakeses import AWS_VARIABLES, FakeSes, fake_ses
 
 
 def configured(tmp_path: Path, **flags: str) -> Config:
@@ -162,3 +163,34 @@ def test_a_relay_is_spoken_to_and_its_password_never_shown(tmp_path: Path) -> No
     wrong = configured(tmp_path, relay="smtp", smtp_relay_url="smtp://u:hunter2@example.com?x=1")
     assert "no option x" in bad(relay.look(wrong))[Level.PROBLEM][0]
     assert "hunter2" not in repr(found) + repr(relay.look(wrong))
+
+
+def test_amazon_ses_is_asked_whether_it_would_send_and_tell(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in AWS_VARIABLES.items():
+        monkeypatch.setenv(name, value)
+    events = {
+        "Name": "all",
+        "Enabled": True,
+        "MatchingEventTypes": ["SEND", "DELIVERY", "BOUNCE"],
+        "SnsDestination": {"TopicArn": "arn:aws:sns:eu-west-1:123456789012:mail"},
+    }
+    fake = FakeSes(sets={"events": [events], "silent": []})
+
+    def look(**flags: str) -> dict[Level, list[str]]:
+        flags = {"relay": "ses", "aws_endpoint_url": fake.url, "aws_region": "eu-west-1"} | flags
+        return bad(relay.look(configured(tmp_path, **flags)))
+
+    with fake_ses(fake):
+        assert look(ses_configuration_set="events") == {}
+        assert "no events" in look()[Level.WARNING][0]
+        assert "no Send events" in look(ses_configuration_set="silent")[Level.WARNING][0]
+        assert "NotFoundException" in look(ses_configuration_set="none")[Level.PROBLEM][0]
+        fake.account["ProductionAccessEnabled"] = False
+        assert "sandbox" in look(ses_configuration_set="events")[Level.WARNING][0]
+        fake.account["SendingEnabled"] = False
+        assert "paused" in look(ses_configuration_set="events")[Level.PROBLEM][0]
+    assert "does not answer" in look()[Level.PROBLEM][0]
+    without = configured(tmp_path, relay="ses", aws_endpoint_url=fake.url)
+    assert "NoRegion" in bad(relay.look(without))[Level.PROBLEM][0]
