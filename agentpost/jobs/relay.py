@@ -108,11 +108,12 @@ class RelayWork:
         message = job.payload.get("message_id")
         if not isinstance(message, str):
             return GivenUp("the job names no message")
+        until = trio.current_time() + self._doubts.wait_s / 8
         outgoing = await self._begin(MessageId(message))
         if outgoing is None:
             return Done()
         transport = self._ways.of(outgoing)
-        outcomes = await self._offer(transport, outgoing)
+        outcomes = await self._offer(transport, outgoing, until)
         now = clock.now()
         again = again_at(outgoing, outcomes, now, self._limits, self._spread())
         if again is None:
@@ -140,8 +141,10 @@ class RelayWork:
         return Settled(None if again is None else (again - now).total_seconds())
 
     async def _offer(
-        self, transport: Transport | None, outgoing: Outgoing
+        self, transport: Transport | None, outgoing: Outgoing, until: float
     ) -> tuple[RecipientOutcome, ...]:
+        """The outcome for every recipient; ``until`` is when a transport that sends once must have
+        been given the message, so that it is done before another attempt may begin."""
         if not outgoing.recipients:
             return ()
         if transport is None:
@@ -151,6 +154,9 @@ class RelayWork:
             ready = await self._ready(outgoing)
         except Exception:
             log.exception("%s could not be made ready to leave", outgoing.message)
+            return self._rest(outgoing, (), "deferred", _FAILED)
+        if transport.once and trio.current_time() > until:
+            log.warning("%s was not made ready in time", outgoing.message)
             return self._rest(outgoing, (), "deferred", _FAILED)
         outcomes: tuple[RecipientOutcome, ...] = ()
         try:

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+import trio
 
 from agentpost.ids import MessageId
 from agentpost.jobs.relay import RelayWork
@@ -423,3 +424,21 @@ async def test_the_three_days_end_what_is_deferred_beside_a_doubt(world: World) 
     assert isinstance(verdict, Settled)
     assert verdict.delay_s == pytest.approx(600, abs=1)
     assert await world.states(message) == {"a@example.com": "sending", "b@example.com": "failed"}
+
+
+async def test_a_worker_that_slept_since_it_began_does_not_send(world: World) -> None:
+    """By now another may have: the attempt has no call."""
+    message = await world.send("a@example.com")
+    transport = Once()
+    work = relaying(world, transport, Doubts(wait_s=0.8))
+    begin = work._begin
+
+    async def slowly(one: MessageId) -> Outgoing | None:
+        outgoing = await begin(one)
+        await trio.sleep(0.15)
+        return outgoing
+
+    work._begin = slowly  # type: ignore[assignment]
+    await work.run(await claim(world))
+    assert transport.sent == []
+    assert await world.states(message) == {"a@example.com": "deferred"}
