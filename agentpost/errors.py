@@ -139,6 +139,32 @@ class Forbidden(Problem):
     )
 
 
+class LinkInvalid(Problem):
+    """The link is not one of ours, or not for this."""
+
+    column = Column(
+        "link_invalid",
+        403,
+        "NOPERM",
+        (550, "5.7.1"),
+        "The link is damaged, or was not made by this server.",
+        "Use the whole URL exactly as it was given, with the method that it was given for.",
+    )
+
+
+class LinkExpired(Problem):
+    """The link has ended."""
+
+    column = Column(
+        "link_expired",
+        403,
+        "EXPIRED",
+        (550, "5.7.1"),
+        "The link has expired.",
+        "Ask for a new link with the same request as before; links work for an hour.",
+    )
+
+
 class NotFound(Problem):
     """There is no such resource."""
 

@@ -473,6 +473,47 @@ class BounceLimits:
 
 
 @dataclass(frozen=True, slots=True)
+class FileLimits:
+    """Links that open files without a key, and files that wait to be attached; times in seconds."""
+
+    link_s: int = 3600
+    """A link to download or to upload one file: it may lie in a log or a prompt by then (R8)."""
+    upload_s: int = 24 * 3600
+    """From the announcement of a file to the last message that it may be attached to."""
+    waiting: int = 1_000
+    """Files of one environment that wait: ten times what one message can hold."""
+    waiting_octets: int = 1024 * 1024 * 1024
+    """The same in octets, as they were announced."""
+    held_octets: int = 64 * 1024 * 1024
+    """Uploaded files that one worker holds while messages are made of them; more wait."""
+    form_octets: int = 64 * 1024
+    """A multipart form besides its file: boundaries, names, small fields."""
+    form_parts: int = 16
+    """Parts of one form; three are known."""
+
+
+@dataclass(frozen=True, slots=True)
+class BlobLimits:
+    """Deadlines and bounds towards a store of objects; times in seconds."""
+
+    connect_s: float = 5.0
+    """TCP and TLS; an address that does not answer by then is down."""
+    read_s: float = 10.0
+    """Between two pieces of an answer."""
+    operation_s: float = 25.0
+    """One object written, read or removed, repetitions included: half of what a request may take."""
+    attempts: int = 3
+    """Requests of one operation, with growing pauses; stores ask for repetition when they shift load."""
+    connections: int = 32
+    """Connections of one process."""
+    page: int = 1_000
+    """Objects of one listing (the most that S3 gives)."""
+    cached_octets: int = 32 * 1024 * 1024
+    """Objects that one process keeps after reading: mail programs read a large message in a hundred
+    pieces."""
+
+
+@dataclass(frozen=True, slots=True)
 class SweepLimits:
     """What is kept how long, and how much one sweep removes."""
 

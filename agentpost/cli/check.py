@@ -77,7 +77,7 @@ def check_command(
     async def work(store: Store) -> None:
         from agentpost.store.consistency import Consistency
 
-        consistency = Consistency(store.door, settings.blobs)
+        consistency = Consistency(store.door, store.blobs)
         shown = sys.stderr.isatty() and not as_json
         with _progress() if shown else nullcontext() as progress:
             await _walk(consistency, report, progress, octets=octets)

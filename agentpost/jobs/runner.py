@@ -209,7 +209,7 @@ class Runner:
                 log.warning("job %d (%s): %s", job.id, job.kind, error)
             else:
                 log.exception("job %d (%s) failed", job.id, job.kind)
-            return self._after_failure(work, job, _reason(error))
+            return self._after_failure(work, job, _reason(error), isinstance(error, Overloaded))
         except BaseException:
             with trio.move_on_after(_RELEASE_S, shield=True):
                 await self._release(job)
@@ -221,9 +221,10 @@ class Runner:
         log.error("job %d (%s) did not end in time", job.id, job.kind)
         return self._after_failure(work, job, f"it did not end within {work.deadline_s:g} s")
 
-    def _after_failure(self, work: Work, job: Job, reason: str) -> Verdict:
+    def _after_failure(self, work: Work, job: Job, reason: str, outage: bool = False) -> Verdict:
+        """What becomes of a job that failed; a job is not given up for an outage of the store."""
         limits = self._limits
-        if job.attempts >= limits.max_attempts and not work.standing:
+        if job.attempts >= limits.max_attempts and not work.standing and not outage:
             return GivenUp(reason)
         delay = min(limits.first_retry_s * 2.0 ** min(job.attempts - 1, 30), limits.max_retry_s)
         return Again(delay * (1 + limits.jitter * (2 * self._spread() - 1)), reason)

@@ -49,6 +49,7 @@ class SweepWork:
         for kind, age in ages.items():
             await self._swept(kind, self._aged(kind, age), faults)
         await self._swept("blobs", self._in_rounds(self._blobs), faults)
+        await self._swept("uploads", self._in_rounds(self._uploads), faults)
         if trio.current_time() >= self._files_due:
             await self._swept("files", self._files, faults)
             self._files_due = trio.current_time() + limits.files_every_s
@@ -88,6 +89,9 @@ class SweepWork:
 
     async def _blobs(self) -> int:
         return await self._sweeps.forget_blobs(self._actor, self._limits.rows)
+
+    async def _uploads(self) -> int:
+        return await self._sweeps.remove_uploads(self._actor, self._limits.rows)
 
     async def _files(self) -> int:
         age = timedelta(hours=self._limits.orphan_hours)

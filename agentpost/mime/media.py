@@ -223,3 +223,16 @@ def comment_end(value: bytes, at: int) -> int:
             if depth == 0:
                 return mark.end()
     return len(value)
+
+
+def as_download(name: str) -> str:
+    """Content-Disposition of an HTTP answer that is to be kept as ``name``.
+
+    The name stands there in both forms (RFC 6266 section 4.3, RFC 8187), the first without what
+    readers of headers disagree about.
+    """
+    plain = "".join(c if c.isascii() and c.isprintable() and c not in '"\\%' else "_" for c in name)
+    value = f'attachment; filename="{plain}"'
+    if plain != name:
+        value += f"; filename*=UTF-8''{percent_encoded(name.encode()).decode()}"
+    return value

@@ -1,79 +1,137 @@
-"""Where octets live that are too large for a row: files, written before the transaction.
+"""Where octets live that are too large for a row: written before the transaction that names them.
 
-A file is named by its blob's id, so two messages never share one and the sweep of orphans (files
-no row speaks of after a day) cannot race a writer.
+A blob is named by its id, so two messages never share one and the sweep of orphans (octets that no
+row speaks of after a day) cannot race a writer.  Its location is the same in every kind of store,
+``<last two characters of the id>/<id>``: whoever copies all of them to another store can go on
+there.  Blobs never change, which is why they may be kept in memory by their location.
 """
 
 from __future__ import annotations
 
-import os
+import re
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Final, Protocol
 
-import trio
+from agentpost.limits import BlobLimits
 
-from agentpost import clock
+BLOB: Final = "blob"
+UPLOAD: Final = "upl"
+_LOCATION: Final = re.compile(r"[0-9A-Z]{2}/(?:blob|upl)_[0-9A-Z]{26}", re.ASCII)
 
 
-class DiskBlobs:
-    """Blobs as files under one directory, two levels deep, fsynced before they are spoken of."""
+@dataclass(frozen=True, slots=True)
+class Aged:
+    """A bounded number of locations that are old; ``after`` leads to the next, None at the end."""
 
-    def __init__(self, root: Path) -> None:
-        self._root = root
+    locations: tuple[str, ...]
+    after: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What a file will be, as it was announced."""
+
+    media: str
+    size: int
+    sha256: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """Where an announced file may be put (by PUT), and the header fields that must go with it."""
+
+    url: str = field(repr=False)
+    headers: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class BlobsAt:
+    """Which store: a directory, or a bucket with the prefix of our objects in it."""
+
+    directory: Path | None = None
+    bucket: str | None = None
+    prefix: str = ""
+    endpoint_url: str | None = field(default=None, repr=False)
+    """Of a service that speaks S3's protocol; Amazon's own when None."""
+    region: str | None = None
+    direct_links: bool = True
+    """Whether clients reach the bucket by themselves."""
+
+    def __str__(self) -> str:
+        if self.directory is not None:
+            return str(self.directory)
+        return f"s3://{self.bucket}/{self.prefix}".rstrip("/")
+
+
+class Blobs(Protocol):
+    """A store of blobs.
+
+    Every method raises Overloaded when the store cannot be reached or does not answer in time, and
+    FileNotFoundError when it has answered that there are no such octets.
+    """
 
     async def put(self, blob_id: str, octets: bytes) -> str:
         """Write ``octets`` durably; returns the location to keep in the row."""
-        location = f"{blob_id[-2:]}/{blob_id}"
-        await trio.to_thread.run_sync(self._write, location, octets)
-        return location
+        ...
 
     async def get(self, location: str, most: int | None = None) -> bytes:
-        """The octets at ``location``, at most the first ``most``.  Raises OSError when gone."""
-        return await trio.to_thread.run_sync(self._read, location, most)
+        """The octets at ``location``, at most the first ``most``."""
+        ...
 
     async def piece(self, location: str, start: int, length: int) -> bytes:
-        """At most ``length`` octets from ``start`` on.  Raises OSError when they are gone."""
-        return await trio.to_thread.run_sync(self._read_piece, location, start, length)
+        """At most ``length`` octets from ``start`` on; none behind the end."""
+        ...
+
+    async def size(self, location: str) -> int:
+        """How many octets there are."""
+        ...
 
     async def remove(self, location: str) -> None:
         """Forget the octets at ``location``; nothing happens when they are gone already."""
-        await trio.to_thread.run_sync(lambda: (self._root / location).unlink(missing_ok=True))
+        ...
 
-    def older_than(self, age: timedelta) -> list[str]:
-        """Locations of files last written more than ``age`` ago; for the sweep, in a thread."""
-        if not self._root.is_dir():
-            return []
-        limit: datetime = clock.now() - age
-        return [
-            str(path.relative_to(self._root))
-            for path in self._root.glob("*/blob_*")
-            if path.stat().st_mtime < limit.timestamp()
-        ]
+    async def older_than(self, age: timedelta, after: str | None = None) -> Aged:
+        """Locations last written more than ``age`` ago, in an order that ``after`` goes on in."""
+        ...
 
-    def _read(self, location: str, most: int | None) -> bytes:
-        with (self._root / location).open("rb") as file:
-            return file.read() if most is None else file.read(most)
+    async def download_url(
+        self, location: str, name: str, media: str, ends: datetime
+    ) -> str | None:
+        """A URL that gives the octets to whoever has it, as a download called ``name``.
 
-    def _read_piece(self, location: str, start: int, length: int) -> bytes:
-        with (self._root / location).open("rb") as file:
-            file.seek(start)
-            return file.read(length)
+        None where the store is not reached by clients, and the server must give them itself.
+        """
+        ...
 
-    def _write(self, location: str, octets: bytes) -> None:
-        path = self._root / location
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        temporary = path.with_suffix(".part")
-        with open(temporary, "wb", opener=_private) as file:
-            file.write(octets)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-        directory = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)
+    async def ticket(self, location: str, offer: Offer, ends: datetime) -> Ticket | None:
+        """Leave to put the offered file, and nothing else, at ``location``; None as above."""
+        ...
 
 
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
+def location_of(blob_id: str) -> str:
+    """Where the octets with this id are."""
+    return f"{blob_id[-2:]}/{blob_id}"
+
+
+def is_location(text: str) -> bool:
+    """Whether ``text`` is the location of something of ours, and not what else lies there."""
+    return _LOCATION.fullmatch(text) is not None
+
+
+@asynccontextmanager
+async def open_blobs(place: BlobsAt, limits: BlobLimits | None = None) -> AsyncIterator[Blobs]:
+    """The store at ``place``; whether it can be reached shows at the first use."""
+    from agentpost.store.blobs_disk import DiskBlobs
+
+    if place.directory is not None:
+        yield DiskBlobs(place.directory)
+        return
+    # Only where it is needed: the client of Amazon's services takes 28 MB.
+    from agentpost.store.blobs_s3 import open_s3
+
+    async with open_s3(place, limits or BlobLimits()) as blobs:
+        yield blobs

@@ -13,14 +13,13 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from pathlib import Path
+from datetime import timedelta
 from typing import Final
 
-import trio
-
-from agentpost import clock
+from agentpost.errors import Overloaded
 from agentpost.ids import ulid
 from agentpost.model.actor import Actor, Scope
+from agentpost.store.blobs import Blobs
 from agentpost.store.consistency_rules import BLOBS, LOCATIONS, PARTS, miscounted
 from agentpost.store.pool import Connection, Row
 from agentpost.store.store import Door
@@ -64,9 +63,9 @@ class Batch:
 class Consistency:
     """Looks at everything that is stored; only the server itself may."""
 
-    def __init__(self, door: Door, blob_root: Path, limits: CheckLimits | None = None) -> None:
+    def __init__(self, door: Door, blobs: Blobs, limits: CheckLimits | None = None) -> None:
         self._door = door
-        self._blob_root = blob_root
+        self._blobs = blobs
         self._limits = limits or CheckLimits()
 
     async def sizes(self, actor: Actor) -> dict[str, int]:
@@ -118,22 +117,20 @@ class Consistency:
         faults += [fault for row in found for fault in _row_faults(row)]
         for row in found:
             if row["location"] is not None:
-                fault = await trio.to_thread.run_sync(self._file_fault, row, octets)
+                fault = await self._file_fault(row, octets)
                 if fault is not None and await self._still_there(actor, row["id"]):
                     faults.append(fault)
         more = len(found) == limit
         return Batch(len(found), tuple(faults), (found[-1]["id"],) if more else None)
 
     async def files(self, actor: Actor, after: tuple[str, ...] | None) -> Batch:
-        """Look for files that no row speaks of, one directory a batch."""
-        directories = await trio.to_thread.run_sync(self._directories)
-        left = [name for name in directories if after is None or name > after[0]]
-        if not left:
-            return Batch(0, (), None)
-        old = await trio.to_thread.run_sync(self._old_files, left[0])
+        """Look for files that no row speaks of, one page of the store a batch."""
+        age = timedelta(hours=self._limits.orphan_hours)
+        page = await self._blobs.older_than(age, None if after is None else after[0])
+        old = page.locations
 
         async def read(connection: Connection, _: Scope) -> list[Row]:
-            return await connection.rows(LOCATIONS, old)
+            return await connection.rows(LOCATIONS, list(old))
 
         rows = await self._door.read(actor, None, None, read)
         known = {row["location"] for row in rows}
@@ -142,7 +139,7 @@ class Consistency:
             for name in old
             if name not in known
         )
-        return Batch(len(old), faults, (left[0],) if len(left) > 1 else None)
+        return Batch(len(old), faults, None if page.after is None else (page.after,))
 
     async def _miscounted(self, connection: Connection, ids: list[str]) -> list[Row]:
         if not ids:
@@ -161,38 +158,26 @@ class Consistency:
 
         return await self._door.read(actor, None, None, read)
 
-    # --- in a thread ----------------------------------------------------------------------
-
-    def _file_fault(self, row: Row, octets: bool) -> Fault | None:
-        path = self._blob_root / row["location"]
+    async def _file_fault(self, row: Row, octets: bool) -> Fault | None:
+        where = row["location"]
         try:
-            size = path.stat().st_size
+            size = await self._blobs.size(where)
             if size != row["size"]:
-                text = f"{path} has {size} octets and should have {row['size']}"
+                text = f"{where} has {size} octets and should have {row['size']}"
                 return Fault("file_size", row["id"], text)
-            if octets and _sha256(path) != row["sha256"]:
-                return Fault("blob_octets", row["id"], f"the octets of {path} have changed")
+            if octets and await self._sha256(where, size) != row["sha256"]:
+                return Fault("blob_octets", row["id"], f"the octets of {where} have changed")
         except FileNotFoundError:
-            return Fault("file_missing", row["id"], f"{path} is not there")
-        except OSError as error:
-            return Fault("file_unreadable", row["id"], f"{path}: {error.strerror}")
+            return Fault("file_missing", row["id"], f"{where} is not there")
+        except Overloaded as error:
+            return Fault("file_unreadable", row["id"], f"{where}: {error.message}")
         return None
 
-    def _directories(self) -> list[str]:
-        if not self._blob_root.is_dir():
-            return []
-        return sorted(entry.name for entry in self._blob_root.iterdir() if entry.is_dir())
-
-    def _old_files(self, directory: str) -> list[str]:
-        oldest = clock.now().timestamp() - self._limits.orphan_hours * 3600
-        found = []
-        for path in (self._blob_root / directory).glob("blob_*"):
-            try:
-                if path.stat().st_mtime < oldest:
-                    found.append(f"{directory}/{path.name}")
-            except FileNotFoundError:  # Its message was deleted just now.
-                continue
-        return sorted(found)
+    async def _sha256(self, location: str, size: int) -> bytes:
+        digest = hashlib.sha256()
+        for start in range(0, size, _READ_OCTETS):
+            digest.update(await self._blobs.piece(location, start, _READ_OCTETS))
+        return digest.digest()
 
 
 def _row_faults(row: Row) -> list[Fault]:
@@ -215,11 +200,3 @@ def _moved(identifier: str, milliseconds: int) -> str:
     for letter in identifier.partition("_")[2][:10]:
         time = time * 32 + _BASE32.get(letter, 0)
     return ulid(max(0, time + milliseconds))[:10]
-
-
-def _sha256(path: Path) -> bytes:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while octets := file.read(_READ_OCTETS):
-            digest.update(octets)
-    return digest.digest()

@@ -377,7 +377,11 @@ FROM blobs b {where} ORDER BY b.id LIMIT $1
 """
 """A batch of blobs; $2 says whether octets are read, $3 is the id before the batch."""
 
-LOCATIONS: Final = "SELECT location FROM blobs WHERE location = ANY ($1::text[])"
+LOCATIONS: Final = (
+    "SELECT location FROM blobs WHERE location = ANY ($1::text[])"
+    " UNION ALL SELECT f FROM unnest($1::text[]) AS f"
+    " WHERE EXISTS (SELECT 1 FROM uploads u WHERE u.id = split_part(f, '/', 2))"
+)
 
 
 def miscounted(*, near: bool) -> str:

@@ -29,7 +29,7 @@ from agentpost.errors import (
 from agentpost.ids import InboxId, MailboxId, ModSeq, OrganizationId, ThreadId, Uid, new_id
 from agentpost.model.mailbox import Placed
 from agentpost.model.message import Arrival
-from agentpost.store.blobs import DiskBlobs
+from agentpost.store.blobs import Blobs
 from agentpost.store.depositing import (
     DEPOSIT,
     BlobPlace,
@@ -83,7 +83,7 @@ class Committer:
     def __init__(
         self,
         database: Database,
-        blobs: DiskBlobs,
+        blobs: Blobs,
         limits: DepositLimits,
         committed: Callable[[InboxId], None],
         queued: Callable[[], None],

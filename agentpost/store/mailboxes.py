@@ -30,7 +30,7 @@ from agentpost.model.mailbox import (
     Wanted,
 )
 from agentpost.store import naming
-from agentpost.store.blobs import DiskBlobs
+from agentpost.store.blobs import Blobs
 from agentpost.store.index import MailboxIndex
 from agentpost.store.names import Named
 from agentpost.store.pool import Connection, Duplicate, Refused, Row
@@ -58,7 +58,7 @@ class Mailboxes:
     def __init__(
         self,
         door: Door,
-        blobs: DiskBlobs,
+        blobs: Blobs,
         limits: MailboxLimits,
         index: MailboxIndex,
     ) -> None:

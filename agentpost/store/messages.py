@@ -23,7 +23,7 @@ from agentpost.model.message import (
 )
 from agentpost.model.page import Page, PageRequest
 from agentpost.store import checks, rows
-from agentpost.store.blobs import DiskBlobs
+from agentpost.store.blobs import Blobs
 from agentpost.store.depositing import Deposit, ref_of
 from agentpost.store.deposits import Committer, DuplicateSubmission
 from agentpost.store.listing import Listing, listed
@@ -48,7 +48,7 @@ class StoredOctets:
 class Messages:
     """Everything that reads or changes messages."""
 
-    def __init__(self, door: Door, committer: Committer, blobs: DiskBlobs) -> None:
+    def __init__(self, door: Door, committer: Committer, blobs: Blobs) -> None:
         self._door = door
         self._committer = committer
         self._blobs = blobs

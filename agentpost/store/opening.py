@@ -11,7 +11,7 @@ import trio
 
 from agentpost.ids import InboxId
 from agentpost.store.authentication import Authentication
-from agentpost.store.blobs import DiskBlobs
+from agentpost.store.blobs import Blobs, BlobsAt, open_blobs
 from agentpost.store.credentials import Credentials
 from agentpost.store.deployment import Deployment
 from agentpost.store.deposits import Committer, DepositLimits
@@ -33,6 +33,7 @@ from agentpost.store.search import Search
 from agentpost.store.settings import StoreSettings
 from agentpost.store.store import Door
 from agentpost.store.threads import Threads
+from agentpost.store.uploads import Uploads
 
 CommitListener = Callable[[InboxId], None]
 
@@ -67,7 +68,7 @@ class Store:
     database: Database
     door: Door
     committed: Committed
-    blobs: DiskBlobs
+    blobs: Blobs
     committer: Committer
     index: MailboxIndex
     organizations: Organizations
@@ -85,6 +86,7 @@ class Store:
     events: Events
     search: Search
     idempotency: Idempotency
+    uploads: Uploads
     deployment: Deployment
     jobs: Jobs
 
@@ -92,30 +94,32 @@ class Store:
 @asynccontextmanager
 async def open_store(
     dsn: str,
-    blob_root: Path,
+    blobs: BlobsAt | Path,
     settings: StoreSettings,
     *,
     alone: bool,
     pool: PoolLimits | None = None,
     deposits: DepositLimits | None = None,
 ) -> AsyncIterator[Store]:
-    """The store on the database ``dsn``, closed at the end.
+    """The store on the database ``dsn``, closed at the end.  A path is a directory of blobs.
 
     ``alone`` promises that no other process writes to this database, so that wake-ups inside
     this one are enough to keep the mailbox index exact.
     Raises: Overloaded when PostgreSQL cannot be reached.
     """
-    database = await Database.open(dsn, pool)
-    try:
-        yield _store(database, DiskBlobs(blob_root), settings, alone, deposits or DepositLimits())
-    finally:
-        with trio.CancelScope(shield=True):
-            await database.aclose()
+    place = BlobsAt(blobs) if isinstance(blobs, Path) else blobs
+    async with open_blobs(place) as opened:
+        database = await Database.open(dsn, pool)
+        try:
+            yield _store(database, opened, settings, alone, deposits or DepositLimits())
+        finally:
+            with trio.CancelScope(shield=True):
+                await database.aclose()
 
 
 def _store(
     database: Database,
-    blobs: DiskBlobs,
+    blobs: Blobs,
     settings: StoreSettings,
     alone: bool,
     deposits: DepositLimits,
@@ -154,6 +158,7 @@ def _store(
         events=Events(door),
         search=Search(door),
         idempotency=Idempotency(door),
+        uploads=Uploads(door),
         deployment=Deployment(door),
         jobs=Jobs(door),
     )

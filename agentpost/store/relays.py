@@ -37,7 +37,7 @@ from agentpost.model.relay import (
     Routing,
     Settlement,
 )
-from agentpost.store.blobs import DiskBlobs
+from agentpost.store.blobs import Blobs
 from agentpost.store.pool import Connection, Row
 from agentpost.store.store import Door
 
@@ -48,7 +48,7 @@ class Relays:
     def __init__(
         self,
         door: Door,
-        blobs: DiskBlobs,
+        blobs: Blobs,
         committed: Callable[[InboxId], None],
         queued: Callable[[], None],
     ) -> None:

@@ -17,7 +17,7 @@ from agentpost.store.pool import Connection, Database
 
 T = TypeVar("T")
 
-PlaceKind = Literal["inbox", "any_inbox", "message", "thread", "draft", "environment"]
+PlaceKind = Literal["inbox", "any_inbox", "message", "thread", "draft", "environment", "upload"]
 
 _LOCATE: dict[PlaceKind, str] = {
     "inbox": "SELECT organization_id, environment_id, id AS inbox_id FROM inboxes"
@@ -31,6 +31,7 @@ _LOCATE: dict[PlaceKind, str] = {
     " 'msg_' || substr($1, 5))",
     "environment": "SELECT organization_id, id AS environment_id, NULL AS inbox_id"
     " FROM environments WHERE id = $1",
+    "upload": "SELECT organization_id, environment_id, NULL AS inbox_id FROM uploads WHERE id = $1",
 }
 
 _LIVE = " AND EXISTS (SELECT 1 FROM inboxes i WHERE i.id = {}inbox_id AND i.deleted_at IS NULL)"
@@ -49,6 +50,7 @@ _NAMES: dict[PlaceKind, str] = {
     "thread": "thread",
     "draft": "draft",
     "environment": "environment",
+    "upload": "upload",
 }
 
 

@@ -6,10 +6,8 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Literal
 
-import trio
-
 from agentpost.model.actor import Actor, Scope
-from agentpost.store.blobs import DiskBlobs
+from agentpost.store.blobs import Blobs, location_of
 from agentpost.store.pool import Connection
 from agentpost.store.store import Door
 
@@ -38,7 +36,7 @@ _FORGET: dict[Aged, str] = {
 class Sweeps:
     """Removes rows and files by their age."""
 
-    def __init__(self, door: Door, blobs: DiskBlobs) -> None:
+    def __init__(self, door: Door, blobs: Blobs) -> None:
         self._door = door
         self._blobs = blobs
 
@@ -68,6 +66,39 @@ class Sweeps:
 
         return await self._door.write(actor, None, None, write, single=True)
 
+    async def ended_uploads(self, actor: Actor, limit: int) -> tuple[str, ...]:
+        """Keys of files that have ended an hour ago: nobody reads one of them any longer."""
+
+        async def read(connection: Connection, _: Scope) -> tuple[str, ...]:
+            found = await connection.rows(
+                "SELECT id FROM uploads WHERE expires_at < now() - interval '1 hour'"
+                " ORDER BY expires_at LIMIT $1",
+                limit,
+            )
+            return tuple(row["id"] for row in found)
+
+        return await self._door.read(actor, None, None, read)
+
+    async def forget_uploads(self, actor: Actor, keys: Sequence[str]) -> int:
+        """Remove the rows of files; tells how many."""
+
+        async def write(connection: Connection, _: Scope) -> int:
+            count: int = await connection.value(
+                "WITH gone AS (DELETE FROM uploads WHERE id = ANY ($1::text[]) RETURNING 1)"
+                " SELECT count(*) FROM gone",
+                list(keys),
+            )
+            return count
+
+        return await self._door.write(actor, None, None, write, single=True)
+
+    async def remove_uploads(self, actor: Actor, limit: int) -> int:
+        """Remove files that have ended, their octets before their rows; tells how many."""
+        keys = await self.ended_uploads(actor, limit)
+        for key in keys:
+            await self._blobs.remove(location_of(key))
+        return await self.forget_uploads(actor, keys) if keys else 0
+
     async def orphans(self, actor: Actor, locations: Sequence[str]) -> tuple[str, ...]:
         """Those of the files' ``locations`` that no row speaks of."""
 
@@ -75,7 +106,8 @@ class Sweeps:
             found = await connection.rows(
                 "SELECT f AS location FROM unnest($1::text[]) AS f"
                 " WHERE NOT EXISTS (SELECT 1 FROM blobs b"
-                "  WHERE b.id = split_part(f, '/', 2) AND b.location = f)",
+                "  WHERE b.id = split_part(f, '/', 2) AND b.location = f)"
+                " AND NOT EXISTS (SELECT 1 FROM uploads u WHERE u.id = split_part(f, '/', 2))",
                 list(locations),
             )
             return tuple(row["location"] for row in found)
@@ -88,10 +120,14 @@ class Sweeps:
         They are left by deleted messages, and by writers that died before their row: a row
         comes right after its file, so an old file without one will never get one.
         """
-        old = await trio.to_thread.run_sync(self._blobs.older_than, age)
         removed = 0
-        for start in range(0, len(old), batch):
-            for location in await self.orphans(actor, old[start : start + batch]):
-                await self._blobs.remove(location)
-                removed += 1
-        return removed
+        after: str | None = None
+        while True:
+            old = await self._blobs.older_than(age, after)
+            for start in range(0, len(old.locations), batch):
+                for location in await self.orphans(actor, old.locations[start : start + batch]):
+                    await self._blobs.remove(location)
+                    removed += 1
+            after = old.after
+            if after is None:
+                return removed

@@ -10,7 +10,7 @@ from agentpost.ids import InboxId, MessageId
 from agentpost.mime.matching import Texts
 from agentpost.mime.packs import Pack, PackText
 from agentpost.model.actor import Actor, Scope
-from agentpost.store.blobs import DiskBlobs
+from agentpost.store.blobs import Blobs
 from agentpost.store.pool import Connection, Row
 from agentpost.store.store import Door
 
@@ -43,7 +43,7 @@ class Unpacked:
 class MessageTexts:
     """Reads messages that are not indexed, writes their texts, and makes packs of these."""
 
-    def __init__(self, door: Door, blobs: DiskBlobs) -> None:
+    def __init__(self, door: Door, blobs: Blobs) -> None:
         self._door = door
         self._blobs = blobs
 

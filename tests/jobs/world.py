@@ -13,7 +13,7 @@ from agentpost.mime.summary import summarise
 from agentpost.model.actor import Scope, system_actor
 from agentpost.model.mailbox import Flag
 from agentpost.model.message import Arrival, NewDelivery, NewRelay
-from agentpost.store.blobs import DiskBlobs
+from agentpost.store.blobs_disk import DiskBlobs
 from agentpost.store.depositing import Deposit
 from agentpost.store.deposits import Committer, DepositLimits
 from agentpost.store.jobs import Jobs

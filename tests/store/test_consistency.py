@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from agentpost.model.actor import system_actor
+from agentpost.store.blobs_disk import DiskBlobs
 from agentpost.store.consistency import CheckLimits, Consistency, Fault
 from agentpost.store.consistency_rules import BLOB_RULES, PARTS, RULES
 from agentpost.store.pool import Connection, Database
@@ -84,7 +85,8 @@ _KEPT_BY_THE_DATABASE = {"mailbox_inbox"}
 async def walk(world: World, blob_root: Path, *, octets: bool = True, rows: int = 2) -> list[Fault]:
     """All faults, found in batches so small that each part takes several."""
     limits = CheckLimits(rows=rows, blobs_with_octets=rows)
-    consistency = Consistency(Door(world.database, lambda _: None), blob_root, limits)
+    blobs = DiskBlobs(blob_root)
+    consistency = Consistency(Door(world.database, lambda _: None), blobs, limits)
     faults: list[Fault] = []
     for name in PARTS:
         after: tuple[str, ...] | None = None

@@ -14,7 +14,7 @@ from agentpost.ids import MailboxId, MessageId, new_id
 from agentpost.mime.summary import summarise
 from agentpost.model.mailbox import Placed
 from agentpost.model.message import Arrival
-from agentpost.store.blobs import DiskBlobs
+from agentpost.store.blobs_disk import DiskBlobs
 from agentpost.store.depositing import Deposit
 from agentpost.store.deposits import Committer, DepositLimits, DuplicateSubmission
 from agentpost.store.pool import Connection

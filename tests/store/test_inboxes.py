@@ -27,7 +27,7 @@ from agentpost.model.mailbox import Role
 from agentpost.model.message import Arrival, NewDelivery, NewDraft, NewRelay
 from agentpost.model.page import PageRequest
 from agentpost.store import usernames
-from agentpost.store.blobs import DiskBlobs
+from agentpost.store.blobs_disk import DiskBlobs
 from agentpost.store.depositing import Deposit
 from agentpost.store.deposits import Committer, DepositLimits
 from agentpost.store.inboxes import InboxChange, Inboxes, InboxFilter, InboxRequest
