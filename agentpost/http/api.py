@@ -96,6 +96,10 @@ class Api:
         self._prepared = {
             id(endpoint): _Prepared(endpoint, limits) for endpoint in self.router.endpoints
         }
+        self.secret_roots = tuple(
+            {e.path.partition("{")[0] for e in self.router.endpoints if e.secret_path}
+        )
+        """Beginnings of paths whose rest opens something."""
         self._foreign: list[str] = []
         self._sockets: frozenset[str] = frozenset()
 
@@ -191,7 +195,11 @@ class _Exchange:
         prepared = self.api.prepared(endpoint)
         prepared.body.check_media(head)
         query = prepared.query.decode(head.query)
-        return Admitted(self, prepared, actor, match.params(head.method), query)
+        params = match.params(head.method)
+        bound = prepared.max_body_octets
+        if endpoint.gate is not None:
+            bound = min(bound, endpoint.gate(self.api.services, params))
+        return Admitted(self, prepared, actor, params, query, bound)
 
     async def _actor(self) -> Actor:
         secret = bearer_secret(self.head)
@@ -240,7 +248,7 @@ class _Exchange:
 
     def broken(self, error: Exception) -> Answer:
         """The answer to a bug: the log gets the traceback, the client a request id."""
-        where = {"method": self.head.method, "path": self.head.path}
+        where = {"method": self.head.method, "path": self._shown_path()}
         FAULTS.labels("http").inc()
         log.error("request failed", exc_info=error, extra=where)
         return self.dress(problems.internal_answer(self.identity))
@@ -261,7 +269,7 @@ class _Exchange:
                 "request",
                 extra={
                     "method": self.head.method,
-                    "path": self.head.path,
+                    "path": self._shown_path(),
                     "status": answer.status,
                     "client": self.peer.address,
                     "elapsed_ms": round(elapsed_s * 1000, 2),
@@ -269,11 +277,19 @@ class _Exchange:
             )
         return answer
 
+    def _shown_path(self) -> str:
+        """The path for the log, whatever the method and whether it leads anywhere."""
+        path = self.head.path
+        for root in self.api.secret_roots:
+            if path.startswith(root):
+                return root + "..."
+        return path
+
 
 class Admitted:
     """A request whose head was accepted."""
 
-    __slots__ = ("_actor", "_exchange", "_params", "_prepared", "_query")
+    __slots__ = ("_actor", "_bound", "_exchange", "_params", "_prepared", "_query")
 
     def __init__(
         self,
@@ -282,7 +298,9 @@ class Admitted:
         actor: Actor,
         params: dict[str, str],
         query: Any,
+        bound: int,
     ) -> None:
+        self._bound = bound
         self._exchange = exchange
         self._prepared = prepared
         self._actor = actor
@@ -291,7 +309,7 @@ class Admitted:
 
     @property
     def max_body_octets(self) -> int:
-        return self._prepared.max_body_octets
+        return self._bound
 
     @property
     def waits(self) -> bool:

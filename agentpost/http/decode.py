@@ -96,7 +96,11 @@ class BodyDecoder:
         if head.framing == "none" or self._type is None:
             return
         media = (head.field(b"content-type") or "").partition(";")[0].strip(" \t").lower()
-        if media in self._accepts or (self._json and media == _MERGE_PATCH):
+        if (
+            "*/*" in self._accepts
+            or media in self._accepts
+            or (self._json and media == _MERGE_PATCH)
+        ):
             return
         wanted = " or ".join(sorted(self._accepts))
         raise UnsupportedMediaType(

@@ -7,12 +7,14 @@ from typing import Any
 
 from agentpost.config import Address, Tiers
 from agentpost.http.endpoint import Request
+from agentpost.http.links import FileLinks
 from agentpost.http.pages import PageMemory
 from agentpost.http.paging import Cursors
 from agentpost.http.ratelimit import Governor
 from agentpost.http.services import Services
 from agentpost.limits import MessageLimits
 from agentpost.mail.appending import Appending
+from agentpost.mail.attaching import Attaching
 from agentpost.mail.composing import Composing
 from agentpost.store.opening import Store
 
@@ -40,6 +42,8 @@ class Desk(Services):
     pages: PageMemory
     composing: Composing
     appending: Appending
+    attaching: Attaching
+    links: FileLinks
     governor: Governor
     terms: Terms
     in_flight: set[tuple[str, str, str]] = field(default_factory=set)

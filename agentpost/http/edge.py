@@ -12,6 +12,7 @@ from agentpost.events.bus import Bus
 from agentpost.http.app import make_api, make_asgi
 from agentpost.http.connection import AsgiGate
 from agentpost.http.desk import Desk, Terms
+from agentpost.http.links import LINK_SEAL, FileLinks
 from agentpost.http.pages import PageMemory
 from agentpost.http.paging import Cursors
 from agentpost.http.proxies import Proxies
@@ -22,6 +23,7 @@ from agentpost.http.source import StoredEvents
 from agentpost.http.waiting import MailWaiter
 from agentpost.limits import HttpLimits, MessageLimits
 from agentpost.mail.appending import Appending
+from agentpost.mail.attaching import Attaching
 from agentpost.mail.composing import Composing
 from agentpost.mail.submission import Submission
 from agentpost.store.opening import Store
@@ -60,6 +62,8 @@ async def make_server(
         cursors=Cursors(await store.deployment.secret(CURSOR_SEAL)),
         composing=Composing(store.messages, store.directory, submission, message),
         appending=Appending(store.messages, store.mailboxes, message),
+        attaching=Attaching(store.uploads, store.blobs, message),
+        links=FileLinks(await store.deployment.secret(LINK_SEAL), settings.http_url),
         governor=governor,
         terms=Terms(
             settings.http_url, settings.client_imap, settings.client_smtp, settings.tiers, message

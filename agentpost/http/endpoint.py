@@ -92,6 +92,9 @@ class Response:
 
 
 Handler = Callable[[Any], Awaitable[Response]]
+Gate = Callable[[Services, dict[str, str]], int]
+"""Looks at the variable parts of a public path before the body is read, and tells how many octets
+it may have; what it raises is answered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +135,11 @@ class Endpoint:
     examples: dict[str, Any] = field(default_factory=dict)
     also: dict[int, str] = field(default_factory=dict)
     """Further statuses that are no failures, and when they come."""
+    json_answer: Any = None
+    """Type of the body where octets are answered as JSON instead, on request."""
+    gate: Gate | None = None
+    secret_path: bool = False
+    """The path itself opens something: the log gets its beginning only."""
 
 
 class Routes:
@@ -165,6 +173,9 @@ class Routes:
         carries_mail: bool = False,
         examples: dict[str, Any] | None = None,
         also: dict[int, str] | None = None,
+        json_answer: Any = None,
+        gate: Gate | None = None,
+        secret_path: bool = False,
     ) -> Callable[[Handler], Handler]:
         """Declare the decorated handler as an endpoint; it stays callable by itself."""
 
@@ -197,6 +208,9 @@ class Routes:
                     carries_mail,
                     examples or {},
                     also or {},
+                    json_answer,
+                    gate,
+                    secret_path,
                 )
             )
             return handler

@@ -93,7 +93,7 @@ def _key(kind: Any) -> str:
 def _types(endpoints: Iterable[Endpoint]) -> list[Any]:
     found: dict[str, Any] = {_key(ProblemBody): ProblemBody}
     for endpoint in endpoints:
-        for kind in (endpoint.body, endpoint.query, endpoint.answer):
+        for kind in (endpoint.body, endpoint.query, endpoint.answer, endpoint.json_answer):
             if kind is not None and kind is not bytes:
                 found[_key(kind)] = kind
     return list(found.values())
@@ -209,7 +209,11 @@ def _responses(endpoint: Endpoint, by_type: dict[str, Any]) -> dict[str, Any]:
 def _content(endpoint: Endpoint, by_type: dict[str, Any], *, with_example: bool) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for media in endpoint.produces:
-        schema = {"type": "string"} if endpoint.answer is bytes else by_type[_key(endpoint.answer)]
+        answer = endpoint.json_answer if media == JSON and endpoint.json_answer else endpoint.answer
+        schema = {"type": "string"} if answer is bytes else by_type[_key(answer)]
+        if media == JSON and "*/*" in endpoint.produces:
+            # A file that happens to be JSON comes under the same type.
+            schema = {"anyOf": [schema, {}]}
         found[media] = {"schema": schema}
         if with_example and media == JSON and "response" in endpoint.examples:
             found[media]["example"] = endpoint.examples["response"]

@@ -31,6 +31,14 @@ SAMPLES: Final[dict[str, object]] = {
 }
 """Bodies by the name of their type, where neither the documentation's example nor {} will do."""
 
+FORM: Final = (
+    b'--b\r\nContent-Disposition: form-data; name="file"; filename="x.txt"\r\n\r\nx\r\n--b--\r\n'
+)
+OCTETS: Final[dict[str, tuple[bytes, str]]] = {
+    "/api/v1/attachments": (FORM, "multipart/form-data; boundary=b"),
+}
+"""Bodies that are octets and no message, with their media types, by path."""
+
 QUERIES: Final = {"ChangesQuery": "?since=0"}
 """Query strings by the name of their type, where something is required."""
 
@@ -66,7 +74,8 @@ class Matrix:
         body: Any = None
         fields = {}
         if endpoint.body is bytes:
-            body, fields = MESSAGE, {"content_type": endpoint.accepts[0]}
+            body, media = OCTETS.get(endpoint.path, (MESSAGE, endpoint.accepts[0]))
+            fields = {"content_type": media}
         elif endpoint.body is not None:
             body = self._named(endpoint.examples.get("request", {}))
             body = self._named(SAMPLES.get(endpoint.body.__name__, body))

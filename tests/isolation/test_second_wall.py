@@ -12,6 +12,7 @@ from agentpost.model.actor import Actor, Scope
 from agentpost.model.mailbox import Flag, FlagChange
 from agentpost.model.message import MessageChange, MessageFilter
 from agentpost.model.page import PageRequest
+from agentpost.model.upload import NewUpload
 from agentpost.store.opening import Store, open_store
 from agentpost.store.pool import Connection
 from agentpost.store.store import Place
@@ -49,10 +50,13 @@ async def test_foreign_ids_find_nothing_without_the_first_wall(
     thread = (await world.store.messages.get(owner.owner, message)).thread
     environment = where.environment
     assert environment is not None
+    upload = await world.store.uploads.announce(owner.owner, NewUpload("plan.csv", "text/csv", 1))
     # Another worker's store, so that nothing is answered from what the owner has made warm.
     async with open_store(database_url, tmp_path / "blobs", SETTINGS, alone=False) as store:
         for attempt in _attempts(store, thief, where, message, thread, inbox, box.id, environment):
             await _nothing(attempt)
+        await _nothing(lambda: store.uploads.get(thief, upload.key))
+        assert await store.uploads.some(thief, "messages:send", where, [upload.key]) == {}
     kept = await world.store.messages.content(owner.owner, message)
     assert b"Attack at dawn" in kept.octets
     assert kept.message.flags == Flag(0)

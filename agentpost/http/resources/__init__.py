@@ -5,6 +5,7 @@ from typing import Final
 from agentpost.http.endpoint import Routes
 from agentpost.http.resources import (
     api_keys,
+    attachments,
     batches,
     changes,
     client_config,
@@ -39,6 +40,8 @@ RESOURCES: Final[tuple[Routes, ...]] = (
     batches.routes,
     sending.routes,
     contents.routes,
+    attachments.routes,
+    attachments.public,
     folders.routes,
     changes.routes,
     threads.routes,

@@ -2,45 +2,31 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import AsyncIterator
+from datetime import datetime
 from typing import Annotated, Any, Final
 
 import msgspec
 from msgspec import Meta
 
+from agentpost.clock import rfc3339
 from agentpost.errors import NotFound, RangeNotSatisfiable
-from agentpost.http.conditional import not_modified
-from agentpost.http.desk import Desk, desk_of
-from agentpost.http.endpoint import Request, Response, Routes
-from agentpost.http.problems import problem_body
-from agentpost.http.ranges import Span, wanted_span
-from agentpost.http.resources.shapes import EXAMPLE_TIME
+from agentpost.http.answer import JSON
+from agentpost.http.desk import desk_of
+from agentpost.http.endpoint import Query, Request, Response, Routes
+from agentpost.http.resources.shapes import EXAMPLE_TIME, Timestamp
 from agentpost.http.resources.shown import (
     AttachmentBody,
     RecipientStateBody,
     delivery_body,
     file_body,
 )
+from agentpost.http.serving import PARTS, RAW, media_of, name_of, served
 from agentpost.mail.reading import file_octets, files
-from agentpost.mime.media import percent_encoded
 from agentpost.model.message import MessageContent
-from agentpost.model.reading import File
 from agentpost.store import checks
 from agentpost.store.messages import StoredOctets
 
 routes = Routes("Messages")
-
-PIECE_OCTETS: Final = 256 * 1024
-"""What is held of a large message while it is sent, however slowly its reader reads."""
-
-_MEDIA: Final = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]{0,63}/[a-z0-9][a-z0-9!#$&^_.+-]{0,126}")
-_UNKNOWN: Final = "application/octet-stream"
-_CACHED: Final = ("cache-control", "private, max-age=31536000, immutable")
-_HARMLESS: Final = ("content-security-policy", "sandbox; default-src 'none'")
-_PARTS: Final = {206: "The range that was asked for", 304: "The client has it already"}
-_RANGES: Final = ("accept-ranges", "bytes")
-
 
 _FILE: Final = {
     "id": "att_01JQ8X5K2M3N4P5R6S7T8V9W00",
@@ -68,6 +54,33 @@ _DELIVERY: Final = {
 }
 
 
+class DownloadQuery(Query, frozen=True, forbid_unknown_fields=True):
+    """The octets, or a URL that gives them."""
+
+    presigned: Annotated[
+        bool, Meta(description="Answer with a URL that works without a key for an hour")
+    ] = False
+
+
+class LinkBody(msgspec.Struct, frozen=True):
+    """A URL that gives a file to whoever has it."""
+
+    url: str
+    expires_at: Timestamp
+    filename: str
+    mime_type: str
+    size: Annotated[int, Meta(description="Octets")]
+
+
+_LINK: Final = {
+    "url": "https://mail.acme.example/files/AbCd...",
+    "expires_at": EXAMPLE_TIME,
+    "filename": "invoice.pdf",
+    "mime_type": "application/pdf",
+    "size": 48211,
+}
+
+
 class AttachmentsBody(msgspec.Struct, frozen=True):
     """The files of a message."""
 
@@ -85,23 +98,35 @@ class MessageDeliveryBody(msgspec.Struct, frozen=True):
 @routes.get(
     "/messages/{message}/raw",
     scope="messages:read",
+    query=DownloadQuery,
     answer=bytes,
-    produces=("message/rfc822",),
+    produces=(RAW, JSON),
+    json_answer=LinkBody,
     summary="Get the raw message",
     raises=(RangeNotSatisfiable,),
-    also=_PARTS,
+    also=PARTS,
+    examples={"response": _LINK},
 )
-async def get_raw(request: Request[None, None]) -> Response:
+async def get_raw(request: Request[None, DownloadQuery]) -> Response:
     """The message exactly as it was received or sent, octet for octet (RFC 5322).
 
     The ETag is the SHA-256 of the octets.  Range, If-Range and If-None-Match are understood.
+    With ``presigned=true`` the answer is JSON with a URL that gives them for an hour, without a
+    key: from the bucket where large messages lie in one, else from this server.
     """
-    desk = desk_of(request)
-    stored = await desk.store.messages.octets(request.actor, _message(request))
-    name = f"{request.params['message']}.eml"
-    fields = (_disposition(name), _CACHED, _HARMLESS, _RANGES)
-    tag = stored.sha256.hex()
-    return _served(request, desk, stored, tag, "message/rfc822", fields)
+    desk, actor, message = desk_of(request), request.actor, _message(request)
+    stored = await desk.store.messages.octets(actor, message)
+    name = f"{message}.eml"
+    if not request.query.presigned:
+        return served(request, desk.store.blobs, stored, stored.sha256.hex(), RAW, name)
+    ends = desk.links.ends()
+    url = None
+    if stored.location is not None:
+        url = await desk.store.blobs.download_url(stored.location, name, RAW, ends)
+    if url is None:
+        found = await desk.store.messages.get(actor, message)
+        url = desk.links.download(actor, found, "raw", ends)
+    return _link(url, ends, name, RAW, stored.size)
 
 
 @routes.get(
@@ -136,26 +161,34 @@ async def get_attachment(request: Request[None, None]) -> Response:
 @routes.get(
     "/messages/{message}/attachments/{attachment}/content",
     scope="messages:read",
+    query=DownloadQuery,
     answer=bytes,
-    produces=("*/*",),
+    produces=("*/*", JSON),
+    json_answer=LinkBody,
     summary="Get an attachment",
     raises=(RangeNotSatisfiable,),
-    also=_PARTS,
+    also=PARTS,
+    examples={"response": _LINK},
 )
-async def get_attachment_content(request: Request[None, None]) -> Response:
+async def get_attachment_content(request: Request[None, DownloadQuery]) -> Response:
     """The file itself, decoded.  Range, If-Range and If-None-Match are understood.
 
-    It comes from a stranger and is always offered as a download, never to be shown.
+    It comes from a stranger and is always offered as a download, never to be shown.  With
+    ``presigned=true`` the answer is JSON with a URL that gives it for an hour, without a key.
     """
+    desk = desk_of(request)
     content = await _content(request)
     found = await file_octets(content, request.params["attachment"])
     if found is None:
         raise NotFound("There is no such attachment.")
     file, octets = found
-    media = file.mime_type if _MEDIA.fullmatch(file.mime_type) else _UNKNOWN
-    fields = (_disposition(_name_of(file)), _CACHED, _HARMLESS, _RANGES)
+    media, name = media_of(file), name_of(file)
+    if request.query.presigned:
+        ends = desk.links.ends()
+        url = desk.links.download(request.actor, content.message, "attachment", ends, file.id)
+        return _link(url, ends, name, media, len(octets))
     stored = StoredOctets(content.sha256, len(octets), octets, None)
-    return _served(request, desk_of(request), stored, file.id, media, fields)
+    return served(request, desk.store.blobs, stored, file.id, media, name)
 
 
 @routes.get(
@@ -183,55 +216,5 @@ async def _content(request: Request[Any, Any]) -> MessageContent:
     return await desk_of(request).store.messages.content(request.actor, _message(request))
 
 
-def _served(
-    request: Request[Any, Any],
-    desk: Desk,
-    stored: StoredOctets,
-    tag: str,
-    media: str,
-    fields: tuple[tuple[str, str], ...],
-) -> Response:
-    """Octets, or the part of them that is asked for."""
-    if not_modified(request.header("if-none-match"), tag):
-        return Response(None, status=304, version=tag, fields=(_CACHED,))
-    try:
-        span = wanted_span(request.header("range"), request.header("if-range"), tag, stored.size)
-    except RangeNotSatisfiable as problem:
-        size = ("content-range", f"bytes */{stored.size}")
-        body = problem_body(problem, request.request_id)
-        return Response(body, status=416, fields=(size,))
-    status = 200
-    if span is None:
-        span = Span(0, stored.size, stored.size)
-    else:
-        status = 206
-        fields = (*fields, ("content-range", span.content_range))
-    if stored.octets is not None:
-        octets = stored.octets[span.start : span.end]
-        return Response(octets, status, tag, fields, media)
-    assert stored.location is not None
-    pieces = _pieces(desk, stored.location, span)
-    return Response(pieces, status, tag, fields, media, span.end - span.start)
-
-
-async def _pieces(desk: Desk, location: str, span: Span) -> AsyncIterator[bytes]:
-    at = span.start
-    while at < span.end:
-        piece = await desk.store.blobs.piece(location, at, min(PIECE_OCTETS, span.end - at))
-        if not piece:
-            return
-        at += len(piece)
-        yield piece
-
-
-def _name_of(file: File) -> str:
-    return file.filename or f"{file.id}.bin"
-
-
-def _disposition(name: str) -> tuple[str, str]:
-    """Content-Disposition with the name in both forms (RFC 6266 section 4.3, RFC 8187)."""
-    plain = "".join(c if c.isascii() and c.isprintable() and c not in '"\\%' else "_" for c in name)
-    value = f'attachment; filename="{plain}"'
-    if plain != name:
-        value += f"; filename*=UTF-8''{percent_encoded(name.encode()).decode()}"
-    return "content-disposition", value
+def _link(url: str, ends: datetime, name: str, media: str, size: int) -> Response:
+    return Response(LinkBody(url, rfc3339(ends), name, media, size))

@@ -29,6 +29,7 @@ from agentpost.http.desk import Desk, desk_of
 from agentpost.http.endpoint import Request, Response, Routes
 from agentpost.http.once import once
 from agentpost.http.paging import ListBody, TimedListQuery
+from agentpost.http.resources.attached import with_files
 from agentpost.http.resources.drafted import (
     EXAMPLE,
     ChangedDraftBody,
@@ -88,11 +89,12 @@ async def create_draft(request: Request[NewDraftBody, None]) -> Response:
         if known is not None:
             return await _shown(desk, actor, known, 200)
     origin = _origin(body)
-    letter = await _letter(desk, actor, local, body, origin)
     labels = checks.labels(tuple(body.labels), IdentityLimits())
     metadata = checks.metadata(body.metadata, IdentityLimits())
     try:
-        made = await desk.composing.save(actor, local, letter, Beside(labels, metadata), origin)
+        async with with_files(desk, actor, "drafts:write", local.scope, body) as whole:
+            letter = await _letter(desk, actor, local, whole, origin)
+            made = await desk.composing.save(actor, local, letter, Beside(labels, metadata), origin)
     except Duplicate:
         assert body.client_id is not None
         known = await _known(desk, actor, local, body.client_id)
@@ -166,13 +168,15 @@ async def update_draft(request: Request[ChangedDraftBody, None]) -> Response:
     draft = await _get(desk, actor, request.params["draft"])
     check_match(allowed_versions(request), draft.message.modseq)
     local = await _home(desk, draft)
-    letter = await _changed(desk, actor, local, draft, body)
     labels = draft.message.keywords
     if not isinstance(body.labels, UnsetType):
         labels = checks.labels(tuple(body.labels), IdentityLimits())
     origin = Origin(draft.client_id, draft.in_reply_to, draft.reply_all, draft.forward_of)
     extra = Beside(labels, draft.message.metadata)
-    saved = await desk.composing.save(actor, local, letter, extra, origin, draft)
+    adds = with_files(desk, actor, "drafts:write", local.scope, body, "add_attachments")
+    async with adds as whole:
+        letter = await _changed(desk, actor, local, draft, whole)
+        saved = await desk.composing.save(actor, local, letter, extra, origin, draft)
     return await _shown(desk, actor, await _get(desk, actor, saved), 200)
 
 

@@ -6,7 +6,7 @@ import mimetypes
 from typing import Annotated, ClassVar, Final
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 from agentpost.http.endpoint import Body
 from agentpost.http.resources.shapes import Labels, Metadata
@@ -38,9 +38,14 @@ class FileBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A file to attach."""
 
     content: Annotated[
-        bytes,
-        Meta(description="The file in base64; files by key or by url are not in this release"),
-    ]
+        bytes | UnsetType, Meta(description="The file in base64; this or key is needed")
+    ] = UNSET
+    key: (
+        Annotated[
+            str, Meta(max_length=100, description="Of a file that was uploaded to /attachments")
+        ]
+        | None
+    ) = None
     filename: Annotated[str, Meta(max_length=255)] | None = None
     mime_type: (
         Annotated[str, Meta(max_length=255, description="By the name's extension when left out")]
@@ -119,9 +124,14 @@ def _address(path: str, given: RecipientBody | str) -> Address:
 def files(given: Files) -> tuple[Attachment, ...]:
     """Files as they are attached."""
     return tuple(
-        Attachment(one.filename, _media_type(one), one.content, one.content_id, one.inline)
+        Attachment(one.filename, _media_type(one), _content(one), one.content_id, one.inline)
         for one in given
     )
+
+
+def _content(file: FileBody) -> bytes:
+    assert isinstance(file.content, bytes)  # Those named by a key are read before.
+    return file.content
 
 
 def _media_type(file: FileBody) -> str:

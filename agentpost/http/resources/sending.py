@@ -23,6 +23,7 @@ from agentpost.errors import (
 from agentpost.http.desk import desk_of
 from agentpost.http.endpoint import Request, Response, Routes
 from agentpost.http.once import once
+from agentpost.http.resources.attached import with_files
 from agentpost.http.resources.letters import (
     LetterBody,
     Recipients,
@@ -38,6 +39,7 @@ from agentpost.mime.compose import Composition
 from agentpost.model.inbox import LocalAddress
 from agentpost.model.message import IdempotentRequest
 from agentpost.store import checks
+from agentpost.store.store import Place
 
 routes = Routes("Messages")
 
@@ -202,11 +204,15 @@ async def _send(request: Request[SendBody, None]) -> Response:
     local = await desk.store.directory.reach(
         request.actor, "messages:send", request.params["inbox"]
     )
-    letter = composition(body, local)
     if body.dry_run:
-        return await _rehearsed(request, local, letter)
+        async with with_files(desk, request.actor, "messages:send", local.scope, body) as whole:
+            return await _rehearsed(request, local, composition(whole, local))
 
     async def execute(idempotency: IdempotentRequest | None) -> Response:
+        async with with_files(desk, request.actor, "messages:send", local.scope, body) as whole:
+            return await dispatch(composition(whole, local), idempotency)
+
+    async def dispatch(letter: Composition, idempotency: IdempotentRequest | None) -> Response:
         extra = beside(body, idempotency)
         if body.save_as_draft:
             return await _saved(request, local, letter, extra, Origin())
@@ -219,20 +225,13 @@ async def _send(request: Request[SendBody, None]) -> Response:
 async def _answer(request: Request[Any, None], kind: AnswerKind) -> Response:
     desk, body, actor = desk_of(request), request.body, request.actor
     message = checks.identifier(request.params["message"])
-    answer = Answer(
-        message,
-        kind,
-        words(body),
-        to=addresses("to", body.to) if kind == "forward" else (),
-        cc=addresses("cc", body.cc),
-        bcc=addresses("bcc", body.bcc),
-        reply_to=addresses("reply_to", body.reply_to),
-        subject=body.subject,
-        quote=kind == "forward" or body.quote,
-        as_attachment=kind == "forward" and body.as_attachment,
-    )
 
     async def execute(idempotency: IdempotentRequest | None) -> Response:
+        place = Place("message", message)
+        async with with_files(desk, actor, SCOPES[kind], place, body) as whole:
+            return await dispatch(_as_answer(whole, message, kind), idempotency)
+
+    async def dispatch(answer: Answer, idempotency: IdempotentRequest | None) -> Response:
         local, letter = await desk.composing.answer(actor, answer)
         if body.dry_run:
             return await _rehearsed(request, local, letter)
@@ -246,6 +245,21 @@ async def _answer(request: Request[Any, None], kind: AnswerKind) -> Response:
     if body.dry_run:
         return await execute(None)
     return await once(request, execute, 201 if body.save_as_draft else 202)
+
+
+def _as_answer(body: Any, message: str, kind: AnswerKind) -> Answer:
+    return Answer(
+        message,
+        kind,
+        words(body),
+        to=addresses("to", body.to) if kind == "forward" else (),
+        cc=addresses("cc", body.cc),
+        bcc=addresses("bcc", body.bcc),
+        reply_to=addresses("reply_to", body.reply_to),
+        subject=body.subject,
+        quote=kind == "forward" or body.quote,
+        as_attachment=kind == "forward" and body.as_attachment,
+    )
 
 
 def _origin(original: MessageId, kind: AnswerKind) -> Origin:

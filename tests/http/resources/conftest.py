@@ -79,7 +79,7 @@ class Caller:
             if self._stream is None:
                 self._stream = await trio.open_tcp_stream("127.0.0.1", self.port)
                 self._wire = h11.Connection(h11.CLIENT)
-            if not path.startswith(("/api/", "/.", "/mail/", "/autodiscover")):
+            if not path.startswith(("/api/", "/.", "/mail/", "/autodiscover", "/files/")):
                 path = "/api/v1" + path
             answer = await self._exchange(method, path, body, fields)
             described.check(method, path, answer.status, answer.fields, answer.octets)

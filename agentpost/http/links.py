@@ -1,0 +1,89 @@
+"""The URLs of files that need no key: made for who may read or write, opened for who has them."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from typing import Final
+
+from agentpost.auth.links import Link, LinkKind, LinkMethod, Links
+from agentpost.ids import EnvironmentId, InboxId, OrganizationId
+from agentpost.limits import FileLimits
+from agentpost.model.actor import Actor
+from agentpost.model.message import Message
+from agentpost.model.upload import Upload
+
+ROOT: Final = "/files"
+LINK_SEAL: Final = "file links"
+"""Name of the deployment's secret that seals links."""
+
+
+class FileLinks:
+    """Makes and opens the URLs under ``/files``."""
+
+    def __init__(self, secret: bytes, base_url: str, limits: FileLimits | None = None) -> None:
+        """``base_url`` is that of the HTTP interface as clients see it."""
+        self._links = Links(secret)
+        self._base = base_url + ROOT
+        self._limits = limits or FileLimits()
+
+    def ends(self) -> datetime:
+        """When a link that is made now ends, in whole seconds."""
+        return datetime.fromtimestamp(int(time.time()) + self._limits.link_s, UTC)
+
+    def download(
+        self, actor: Actor, message: Message, kind: LinkKind, ends: datetime, part: str = ""
+    ) -> str:
+        """The URL of a message's octets, or of one of its files."""
+        return self._url(
+            Link(
+                "GET",
+                kind,
+                int(ends.timestamp()),
+                message.organization,
+                message.environment,
+                message.inbox,
+                message.id,
+                part,
+                actor.credential,
+            )
+        )
+
+    def upload(self, actor: Actor, upload: Upload, ends: datetime) -> str:
+        """The URL to put an announced file to."""
+        return self._url(
+            Link(
+                "PUT",
+                "upload",
+                int(ends.timestamp()),
+                upload.organization,
+                upload.environment,
+                "",
+                upload.key,
+                "",
+                actor.credential,
+                upload.size,
+            )
+        )
+
+    def open(self, token: str, method: LinkMethod) -> Link:
+        """What a token opens now.  Raises: LinkInvalid, LinkExpired."""
+        return self._links.open(token, method, time.time())
+
+    def _url(self, link: Link) -> str:
+        return f"{self._base}/{self._links.seal(link)}"
+
+
+def bearer(link: Link) -> Actor:
+    """Whoever has the link: may do the one thing that it is for, in the one place."""
+    scope = "messages:write" if link.method == "PUT" else "messages:read"
+    environment = EnvironmentId(link.environment)
+    return Actor(
+        OrganizationId(link.organization),
+        link.credential,
+        frozenset({scope}),
+        environments=frozenset({environment}),
+        inboxes=frozenset({InboxId(link.inbox)}) if link.inbox else None,
+        environment=environment,
+        source="link",
+    )
