@@ -21,7 +21,7 @@ from agentpost.jobs.runner import Runner
 from agentpost.store.jobs import Jobs
 from agentpost.store.opening import open_store
 from agentpost.store.pool import PoolLimits
-from agentpost.store.settings import store_settings
+from agentpost.store.settings import blobs_at, store_settings
 from agentpost.store.texts import MessageTexts
 
 log = logging.getLogger("agentpost.indexer")
@@ -43,7 +43,7 @@ async def _index(settings: Config, line: Line) -> None:
     async with (
         open_store(
             settings.database_url,
-            settings.blobs,
+            blobs_at(settings),
             store_settings(settings),
             alone=False,
             pool=PoolLimits(connections=_CONNECTIONS),

@@ -48,7 +48,7 @@ from agentpost.store.bounces import Bounces
 from agentpost.store.opening import Store, open_store
 from agentpost.store.pool import Connection
 from agentpost.store.relays import Relays
-from agentpost.store.settings import store_settings
+from agentpost.store.settings import blobs_at, deposit_limits, store_settings
 from agentpost.store.sweeps import Sweeps
 
 Handler = Callable[[Stream], Awaitable[None]]
@@ -91,9 +91,10 @@ class _Worker:
         assert self._settings.database_url is not None
         async with open_store(
             self._settings.database_url,
-            self._settings.blobs,
+            blobs_at(self._settings),
             store_settings(self._settings),
             alone=self._alone,
+            deposits=deposit_limits(self._settings),
         ) as store:
             others = self._settings.workers > 1
             store.committed.listeners.append(

@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 
 from agentpost import config
 from agentpost.config import Address, Config, ConfigError, Origin, Tier
+from agentpost.store.blobs import BlobsAt
+from agentpost.store.settings import blobs_at, deposit_limits
 
 
 def load(directory: Path, toml: str = "", **environ: str) -> Config:
@@ -268,3 +270,60 @@ def test_the_relays_that_are_set_up_are_known() -> None:
     assert config.Config(relay="ses").relays == ("ses", "simulator")
     both = config.Config(smtp_relay_url="smtps://mail.example.com", ses_configuration_set="events")
     assert both.relays == ("simulator", "smtp", "ses")
+
+
+@pytest.mark.parametrize(
+    ("written", "wanted"),
+    [
+        ("file:///srv/large%20mail", BlobsAt(Path("/srv/large mail"))),
+        ("file://localhost/srv/x", BlobsAt(Path("/srv/x"))),
+        ("s3://mail", BlobsAt(bucket="mail")),
+        (
+            "s3://mail.acme-1/agentpost/blobs/",
+            BlobsAt(bucket="mail.acme-1", prefix="agentpost/blobs"),
+        ),
+    ],
+)
+def test_large_messages_lie_where_the_url_says(
+    tmp_path: Path, written: str, wanted: BlobsAt
+) -> None:
+    assert blobs_at(load(tmp_path, AGENTPOST_BLOB_URL=written)) == wanted
+
+
+def test_a_bucket_may_be_at_another_service(tmp_path: Path) -> None:
+    assert blobs_at(load(tmp_path)) == BlobsAt(tmp_path / "blobs")
+    settings = load(
+        tmp_path,
+        AGENTPOST_BLOB_URL="s3://mail/x",
+        AGENTPOST_AWS_ENDPOINT_URL="https://objects.acme.example",
+        AGENTPOST_AWS_REGION="auto",
+        AGENTPOST_BLOB_DIRECT_LINKS="false",
+        AGENTPOST_BLOB_INLINE_MAX_OCTETS="1000",
+    )
+    assert blobs_at(settings) == BlobsAt(
+        None, "mail", "x", "https://objects.acme.example", "auto", direct_links=False
+    )
+    assert deposit_limits(settings).inline_octets == 1000
+    assert config.restore(config.dump(settings)).blob_url == "s3://mail/x"
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "/srv/blobs",
+        "file://server/share",
+        "file:srv",
+        "s3://",
+        "s3://Mail",
+        "s3://m",
+        "s3://key:secret@mail/x",
+        "s3://mail:9000/x",
+        "s3://mail/../x",
+        "s3://mail/a b",
+        "s3://mail/x?y",
+        "https://mail.s3.amazonaws.com/x",
+    ],
+)
+def test_a_place_of_large_messages_is_a_directory_or_a_bucket(tmp_path: Path, written: str) -> None:
+    with pytest.raises(ConfigError, match="AGENTPOST_BLOB_URL: blob_url must be"):
+        load(tmp_path, AGENTPOST_BLOB_URL=written)

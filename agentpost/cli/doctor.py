@@ -65,10 +65,18 @@ def doctor_command(
 
 
 def _look(settings: Config) -> list[Finding]:
-    from agentpost.cli.diagnosis import addresses, certificates, database, disk, names, relay
+    from agentpost.cli.diagnosis import (
+        addresses,
+        blobs,
+        certificates,
+        database,
+        disk,
+        names,
+        relay,
+    )
 
     findings: list[Finding] = []
-    for area in (addresses, certificates, disk, database, names, relay):
+    for area in (addresses, certificates, disk, blobs, database, names, relay):
         findings += area.look(settings)
     return findings
 

@@ -67,14 +67,14 @@ def with_store(settings: Config, work: Callable[[Store], Awaitable[T]], *, tell:
     from agentpost.errors import Problem
     from agentpost.events.bus import CHANNEL
     from agentpost.store.opening import open_store
-    from agentpost.store.settings import store_settings
+    from agentpost.store.settings import blobs_at, store_settings
 
     quiet_log(settings)
 
     async def run(url: str) -> T:
         await _check_schema(url)
         identity = store_settings(settings)
-        async with open_store(url, settings.blobs, identity, alone=False) as store:
+        async with open_store(url, blobs_at(settings), identity, alone=False) as store:
             value = await work(store)
             if tell:
                 await store.database.run("", lambda c: c.rows("SELECT pg_notify($1, '')", CHANNEL))

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import unquote, urlsplit
 
 import platformdirs
 
@@ -21,6 +22,7 @@ from agentpost.config.values import (
     Parser,
     address,
     api_key,
+    blob_url,
     boolean,
     host_name,
     integer,
@@ -234,11 +236,20 @@ class Config:
     ses_in_doubt_s: float = _setting(seconds, "How long an event is awaited before that.", 600.0)
     blob_inline_max_octets: int = _setting(
         integer(0, 16 * 1024 * 1024),
-        "Largest message kept inside PostgreSQL; larger ones go to blob_dir.",
+        "Largest message kept inside PostgreSQL; larger ones go to blob_url.",
         262_144,
     )
-    blob_dir: Path | None = _setting(
-        path, "Directory of large messages and attachments.", shown="blobs in data_dir"
+    blob_url: str | None = _setting(
+        blob_url,
+        "Where large messages and uploaded files lie: a directory (file:///srv/blobs), or a bucket of"
+        " S3 or of a service that speaks its protocol (s3://bucket/prefix).",
+        shown="blobs in data_dir",
+    )
+    blob_direct_links: bool = _setting(
+        boolean,
+        "With a bucket: links for download and upload lead to the bucket itself; false when clients"
+        " do not reach it, then they lead to this server.",
+        True,
     )
     max_message_octets: int = _setting(
         integer(64 * 1024, 1024**3),
@@ -303,9 +314,12 @@ class Config:
         return tuple(dict.fromkeys([self.relay, *set_up]))
 
     @property
-    def blobs(self) -> Path:
-        """Directory of large blobs."""
-        return self.blob_dir or self.data_dir / "blobs"
+    def blob_directory(self) -> Path | None:
+        """Directory of large blobs; None when they lie in a bucket."""
+        if self.blob_url is None:
+            return self.data_dir / "blobs"
+        parts = urlsplit(self.blob_url)
+        return Path(unquote(parts.path)) if parts.scheme == "file" else None
 
     @property
     def public_smtp(self) -> Address:

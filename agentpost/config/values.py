@@ -177,6 +177,25 @@ def url(*schemes: str) -> Parser:
     return parse
 
 
+_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", re.ASCII)
+_PREFIX = re.compile(r"(?:[A-Za-z0-9!_.*'()-]{1,100}/){0,16}", re.ASCII)
+
+
+def blob_url(raw: Raw) -> str:
+    text = url("file", "s3")(raw)
+    assert isinstance(text, str)
+    parts = urlsplit(text)
+    if parts.scheme == "file":
+        if parts.netloc not in ("", "localhost") or not parts.path.startswith("/"):
+            raise ValueError("must be file:// and an absolute path, as in file:///srv/blobs")
+        return text
+    prefix = parts.path.strip("/")
+    plain = _PREFIX.fullmatch(prefix + "/" if prefix else "") and ".." not in prefix.split("/")
+    if not _BUCKET.fullmatch(parts.netloc) or not plain or parts.query or parts.fragment:
+        raise ValueError("must be s3:// with a bucket and, if wanted, a prefix: s3://mail/blobs")
+    return text
+
+
 def api_key(raw: Raw) -> str:
     text = as_text(raw)
     if not _KEY.fullmatch(text):

@@ -17,6 +17,8 @@ FORM: Final = "multipart/form-data"
 
 _MAX_BOUNDARY: Final = 70
 _MAX_PART_HEAD: Final = 4 * 1024
+_PLAIN: Final = frozenset({b"binary", b"8bit", b"7bit"})
+"""RFC 7578 section 4.7: forms over HTTP carry octets as they are."""
 _FIX: Final = 'Send the file as the part "file", as curl -F file=@report.pdf does.'
 
 
@@ -70,15 +72,12 @@ def _part(body: bytes, start: int, end: int) -> FormPart:
         name, colon, value = line.partition(b":")
         if not colon:
             raise _wrong("a header field of a part has no colon")
-        match name.lower():
-            case b"content-disposition":
-                disposition = value
-            case b"content-type":
-                media = _media(value)
-            case b"content-transfer-encoding":
-                # RFC 7578 section 4.7: forms over HTTP carry octets as they are.
-                if value.strip().lower() not in (b"binary", b"8bit", b"7bit"):
-                    raise _wrong("a part is encoded; send its octets as they are")
+        if name.lower() == b"content-disposition":
+            disposition = value
+        elif name.lower() == b"content-type":
+            media = _media(value)
+        elif name.lower() == b"content-transfer-encoding" and value.strip().lower() not in _PLAIN:
+            raise _wrong("a part is encoded; send its octets as they are")
     found = None if disposition is None else parse_disposition(disposition)
     name_octets = None if found is None else parameter(found[1], b"name")
     if found is None or found[0].lower() != b"form-data" or not name_octets:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import time
-from datetime import UTC, datetime
+from datetime import datetime, timedelta
 from typing import Final
 
+from agentpost import clock
 from agentpost.auth.links import Link, LinkKind, LinkMethod, Links
 from agentpost.ids import EnvironmentId, InboxId, OrganizationId
 from agentpost.limits import FileLimits
@@ -29,7 +29,7 @@ class FileLinks:
 
     def ends(self) -> datetime:
         """When a link that is made now ends, in whole seconds."""
-        return datetime.fromtimestamp(int(time.time()) + self._limits.link_s, UTC)
+        return clock.now().replace(microsecond=0) + timedelta(seconds=self._limits.link_s)
 
     def download(
         self, actor: Actor, message: Message, kind: LinkKind, ends: datetime, part: str = ""
@@ -68,7 +68,7 @@ class FileLinks:
 
     def open(self, token: str, method: LinkMethod) -> Link:
         """What a token opens now.  Raises: LinkInvalid, LinkExpired."""
-        return self._links.open(token, method, time.time())
+        return self._links.open(token, method, clock.now().timestamp())
 
     def _url(self, link: Link) -> str:
         return f"{self._base}/{self._links.seal(link)}"

@@ -33,6 +33,8 @@ _KINDS: dict[SectionText, Kind] = {
     SectionText.TEXT: "TEXT",
     SectionText.MIME: "MIME",
 }
+_BEYOND = 1024**3
+"""No message is longer: the most that max_message_octets can be set to."""
 _HEADERS = (SectionText.HEADER, SectionText.FIELDS, SectionText.FIELDS_NOT)
 _KNOWN_ENCODINGS = frozenset(
     (
@@ -55,6 +57,19 @@ def is_whole(item: BodySection) -> bool:
     """Whether the item is the message itself, entirely."""
     section = item.section
     return not section.part and section.text is SectionText.WHOLE and item.partial is None
+
+
+def span_of(item: BodySection) -> tuple[int, int] | None:
+    """Where the item begins and how long it is, if it is a range of the message itself.
+
+    Numbers beyond every message are taken for the end of it, whatever the client wrote.
+    """
+    section, partial = item.section, item.partial
+    if section.part or section.text is not SectionText.WHOLE or partial is None:
+        return None
+    if partial.octets is None:
+        return None
+    return min(partial.offset, _BEYOND), min(partial.octets, _BEYOND)
 
 
 def is_head(item: BodySection) -> bool:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import accumulate, repeat
 from secrets import token_bytes
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from agentpost.imap import bodies, columns
 from agentpost.imap.ahead import one_ahead
@@ -185,6 +185,16 @@ def _section(item: BodySection) -> Place:
             return (bodies.written(read(octets, None)) for octets in found)
 
         return Place(name + b" %b", (heads,), Wanted(head=True))
+    span = bodies.span_of(item)
+    if span is not None:
+        begin, end = span[0], span[0] + span[1]
+
+        def pieces(batch: Batch) -> Iterator[bytes]:
+            if batch.content.octets:
+                return (bodies.written(octets[begin:end]) for octets in batch.content.octets)
+            return map(bodies.written, batch.content.spans)
+
+        return Place(name + b" %b", (pieces,), Wanted(span=span))
     nested = bodies.needs_parts(item)
 
     def sections(batch: Batch) -> Iterator[bytes]:
@@ -234,17 +244,19 @@ def plan(items: FetchItems, *, by_uid: bool, condstore: bool, changes: bool) -> 
         places.insert(0, _CHANGED_FLAGS)
         text = _CHANGED_FLAGS.text + text
     wanted = _union(place.wanted for place in places)
+    if len({place.wanted.span for place in places} - {None}) > 1:
+        wanted = replace(wanted, octets=True)
     if wanted.octets:
-        wanted = replace(wanted, head=False)
+        wanted = replace(wanted, head=False, span=None)
     values = tuple(value for place in places for value in place.values)
     return Plan(b"* %d FETCH (" + text + b")\r\n", values, wanted)
 
 
 def _union(all_wanted: Iterable[Wanted]) -> Wanted:
-    union: dict[str, bool] = {}
+    union: dict[str, Any] = {}
     for wanted in all_wanted:
         for name in Wanted.__slots__:
-            union[name] = union.get(name, False) or getattr(wanted, name)
+            union[name] = union.get(name) or getattr(wanted, name)
     return Wanted(**union)
 
 
@@ -391,8 +403,9 @@ def batches(snapshot: Snapshot, run: Chosen, wanted: Wanted) -> Iterator[Chosen]
     most = _BATCH_OCTETS
     if wanted.anything:
         sizes: Iterable[int] = columns.at(snapshot.sizes, run.rows)
-        if wanted.head and not wanted.octets:
-            sizes = map(min, sizes, repeat(HEAD_OCTETS))
+        if (wanted.head or wanted.span) and not wanted.octets:
+            longest = (HEAD_OCTETS if wanted.head else 0) + (wanted.span[1] if wanted.span else 0)
+            sizes = map(min, sizes, repeat(longest))
         elif not wanted.octets:
             most = _STRUCTURE_OCTETS
         ends = list(accumulate(sizes, initial=0))

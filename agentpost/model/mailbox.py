@@ -147,7 +147,10 @@ HEAD_OCTETS = 16 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which columns of ``Rendered`` are to be read; ``head`` is the beginning of the octets."""
+    """Which columns of ``Rendered`` are to be read; ``head`` is the beginning of the octets.
+
+    ``span`` are so many octets from there on: where and how many.
+    """
 
     ids: bool = False
     envelope: bool = False
@@ -157,6 +160,7 @@ class Wanted:
     parts: bool = False
     head: bool = False
     octets: bool = False
+    span: tuple[int, int] | None = None
 
     @property
     def anything(self) -> bool:
@@ -171,7 +175,7 @@ _NOTHING = Wanted()
 class Rendered:
     """What FETCH needs of placements beyond the index: parallel columns in uid order.
 
-    Columns that were not asked for are empty.  ``heads`` are the first ``HEAD_OCTETS`` of the
+    Columns that were not asked for are empty.  ``spans`` are the octets of a span; ``heads`` are the first ``HEAD_OCTETS`` of the
     messages, ``parts`` packed part trees (``mime.scan.unpack``).
     """
 
@@ -185,6 +189,7 @@ class Rendered:
     parts: Sequence[bytes] = ()
     heads: Sequence[bytes] = ()
     octets: Sequence[bytes] = ()
+    spans: Sequence[bytes] = ()
 
 
 @dataclass(frozen=True, slots=True)

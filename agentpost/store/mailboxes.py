@@ -7,8 +7,8 @@ reused: a mailbox that comes again under an old name has a higher UIDVALIDITY (R
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from agentpost.errors import (
@@ -400,24 +400,29 @@ class Mailboxes:
 
         Placements that are gone are left out.
         """
-        fields, sql = rendering(wanted)
+        span = wanted.span
+        fields, sql = rendering(wanted if span is None else replace(wanted, span=_ANY_SPAN))
+        bounds = () if span is None else (span[0] + 1, span[1])
 
         async def read(connection: Connection, _: Scope) -> list[Row]:
-            return await connection.rows(sql, mailbox, where.inbox, uids)
+            return await connection.rows(sql, mailbox, where.inbox, uids, *bounds)
 
         rows = await self._door.read(actor, "messages:read", where, read)
         if not rows:
             return Rendered()
         columns: dict[str, Any] = dict(zip(fields, zip(*rows, strict=True), strict=False))
-        if wanted.octets or wanted.head:
-            name = "octets" if wanted.octets else "heads"
+        for name, first, length in _kept_apart(wanted):
             if None in columns[name]:
-                most = None if wanted.octets else HEAD_OCTETS
                 columns[name] = [
-                    await self._blobs.get(row[-1], most) if octets is None else octets
+                    await self._from_blob(row[-1], first, length) if octets is None else octets
                     for octets, row in zip(columns[name], rows, strict=True)
                 ]
         return Rendered(**columns)
+
+    async def _from_blob(self, location: str, first: int, length: int | None) -> bytes:
+        if length is None:
+            return await self._blobs.get(location)
+        return await self._blobs.piece(location, first, length)
 
     async def _check_keywords(
         self, connection: Connection, mailbox: MailboxId, keywords: Sequence[str]
@@ -457,6 +462,19 @@ class Mailboxes:
             if error.code == "no_destination":
                 raise DestinationNotFound from None
             raise MailboxNotFound from None
+
+
+_ANY_SPAN = (0, 0)
+
+
+def _kept_apart(wanted: Wanted) -> Iterator[tuple[str, int, int | None]]:
+    """The columns whose octets may lie elsewhere: where they begin, and how many they are."""
+    if wanted.octets:
+        yield "octets", 0, None
+    if wanted.head:
+        yield "heads", 0, HEAD_OCTETS
+    if wanted.span is not None:
+        yield "spans", *wanted.span
 
 
 _STATUS = f"""

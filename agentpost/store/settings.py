@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 
 from agentpost import config
 from agentpost.config import Config
 from agentpost.limits import IdentityLimits
+from agentpost.store.blobs import BlobsAt
+from agentpost.store.deposits import DepositLimits
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +30,26 @@ class StoreSettings:
     def sealing_key(self) -> bytes | None:
         """The key to seal a new credential under; None when it shall not be readable again."""
         return self.master_key if self.seal_credentials else None
+
+
+def blobs_at(settings: Config) -> BlobsAt:
+    """Where the configuration says that large messages lie."""
+    if settings.blob_directory is not None:
+        return BlobsAt(settings.blob_directory)
+    assert settings.blob_url is not None
+    parts = urlsplit(settings.blob_url)
+    return BlobsAt(
+        bucket=parts.netloc,
+        prefix=parts.path.strip("/"),
+        endpoint_url=settings.aws_endpoint_url,
+        region=settings.aws_region,
+        direct_links=settings.blob_direct_links,
+    )
+
+
+def deposit_limits(settings: Config) -> DepositLimits:
+    """What the configuration says of how messages are stored."""
+    return DepositLimits(inline_octets=settings.blob_inline_max_octets)
 
 
 def store_settings(settings: Config) -> StoreSettings:

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import os
 import socket
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from agentpost import certificate, config
-from agentpost.cli.diagnosis import addresses, certificates, database, disk, names, relay
+from agentpost.cli.diagnosis import addresses, blobs, certificates, database, disk, names, relay
 from agentpost.cli.diagnosis.finding import Finding, Level
 from agentpost.config import Config
 from agentpost.store import embedded
+from agentpost.store.blobs import BlobsAt
 from tests.mail.fakeses import AWS_VARIABLES, FakeSes, fake_ses
+from tests.store.bucket import bucket
 
 
 def configured(tmp_path: Path, **flags: str) -> Config:
@@ -194,3 +197,22 @@ def test_amazon_ses_is_asked_whether_it_would_send_and_tell(
     assert "does not answer" in look()[Level.PROBLEM][0]
     without = configured(tmp_path, relay="ses", aws_endpoint_url=fake.url)
     assert "NoRegion" in bad(relay.look(without))[Level.PROBLEM][0]
+
+
+@pytest.fixture
+def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[BlobsAt]:
+    for name, value in AWS_VARIABLES.items():
+        monkeypatch.setenv(name, value)
+    with bucket() as place:
+        yield place
+
+
+def test_a_bucket_is_tried(tmp_path: Path, s3: BlobsAt) -> None:
+    assert blobs.look(configured(tmp_path)) == []
+    flags = {"aws_endpoint_url": str(s3.endpoint_url), "blob_url": f"s3://{s3.bucket}/deep/er"}
+    sound = blobs.look(configured(tmp_path, **flags))
+    assert [each.level for each in sound] == [Level.OK, Level.WARNING]
+    assert "s3://mail-test/deep/er is written, read, listed and cleared" in sound[0].text
+    assert "not encrypted" in sound[1].text
+    wrong = bad(blobs.look(configured(tmp_path, **{**flags, "blob_url": "s3://nothing-here"})))
+    assert wrong[Level.PROBLEM] == ["s3://nothing-here: writing an object does not work"]

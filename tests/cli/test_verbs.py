@@ -91,7 +91,7 @@ def test_tables_in_a_pipe_are_whole(run: Run) -> None:
         (("org", "create", "x", "--slug", "No Slug"), 1, "slug"),
         (("key", "revoke", "ap_sk_live_secret"), 2, "key_..."),
         (("org", "create", "x", "--tier", "golden"), 2, "golden"),
-        (("inbox", "list", "--set", "blob_di=x"), 2, "did you mean blob_dir?"),
+        (("inbox", "list", "--set", "blob_ur=x"), 2, "did you mean blob_url?"),
     ],
 )
 def test_what_goes_wrong_is_said_with_its_cure(

@@ -251,3 +251,39 @@ async def test_rev2_shows_no_recent(place: Place) -> None:
 async def test_what_is_no_item_is_refused(place: Place, items: str) -> None:
     client = await place.selected()
     assert (await client.command(f"UID FETCH 1 {items}")).startswith(b"a2 BAD ")
+
+
+async def test_ranges_of_a_message_are_read_as_such(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Mail programs read a large message in a hundred pieces: each costs what it is long."""
+    large, small = sized(600_000), sized(3_000)
+    await place.put(large, small)
+    client = await place.selected()
+    blobs = place.store.blobs
+    asked: list[int] = []
+    piece = blobs.piece
+
+    async def counting(location: str, start: int, length: int) -> bytes:
+        found = await piece(location, start, length)
+        asked.append(len(found))
+        return found
+
+    async def never(location: str, most: int | None = None) -> bytes:
+        raise AssertionError("the whole message was read")
+
+    monkeypatch.setattr(blobs, "piece", counting)
+    with monkeypatch.context() as patch:
+        patch.setattr(blobs, "get", never)
+        for start, length in ((0, 1), (5, 70_000), (599_990, 100), (2**40, 7), (9, 2**40)):
+            answer = await client.ok(f"FETCH 1:2 (BODY.PEEK[]<{start}.{length}> UID)")
+            for number, message in enumerate((large, small), 1):
+                wanted = message[start : start + length]
+                line = b"* %d FETCH (BODY[]<%d> {%d}\r\n" % (number, start, len(wanted))
+                assert line + wanted + b" UID" in answer
+        assert sum(asked) == sum(len(large[a : a + n]) for a, n in
+                                 ((0, 1), (5, 70_000), (599_990, 100), (2**40, 7), (9, 2**40)))  # fmt: skip
+    both = await client.ok("FETCH 1 (BODY.PEEK[]<1.2> BODY.PEEK[]<7.3> BODY.PEEK[HEADER])")
+    assert b"BODY[]<1> {2}\r\n" + large[1:3] + b" BODY[]<7> {3}\r\n" + large[7:10] in both
+    head = await client.ok("FETCH 1:2 (BODY.PEEK[]<1.2> BODY.PEEK[HEADER])")
+    assert head.count(b"BODY[]<1> {2}") == head.count(b"BODY[HEADER] {") == 2

@@ -25,9 +25,9 @@ _OFF_S: Final = 5.0
 def look(settings: Config) -> list[Finding]:
     """The directories that the configuration names."""
     findings = _directory("data_dir", settings.data_dir)
-    inside = settings.blobs.is_relative_to(settings.data_dir)
-    if not inside:
-        findings += _directory("blob_dir", settings.blobs)
+    blobs = settings.blob_directory
+    if blobs is not None and not blobs.is_relative_to(settings.data_dir):
+        findings += _directory("blob_url", blobs)
     if (settings.data_dir / "postgres.log").is_file():
         findings += _log(settings.data_dir / "postgres.log")
     return findings

@@ -29,6 +29,7 @@ from agentpost.model.mailbox import Placed, Role
 from agentpost.model.message import Arrival
 from agentpost.model.organization import Environment, NewApiKey, Organization
 from agentpost.net import NetLimits, Tally
+from agentpost.store.blobs import BlobsAt
 from agentpost.store.depositing import Deposit
 from agentpost.store.inboxes import InboxRequest
 from agentpost.store.keys import KeyRequest
@@ -229,8 +230,12 @@ class Api:
 
 
 @asynccontextmanager
-async def running(database_url: str, directory: Path) -> AsyncIterator[Api]:
-    """The API of one worker on a port of its own."""
+async def running(
+    database_url: str, directory: Path, blobs: BlobsAt | None = None
+) -> AsyncIterator[Api]:
+    """The API of one worker on a port of its own; large messages are below ``directory``, or at
+    ``blobs``.
+    """
     stopping = trio.Event()
     config = replace(
         Config(),
@@ -239,7 +244,8 @@ async def running(database_url: str, directory: Path) -> AsyncIterator[Api]:
         domain="test",
         drain_deadline_s=0.2,
     )
-    async with open_store(database_url, directory / "blobs", SETTINGS, alone=True) as store:
+    place = blobs or BlobsAt(directory / "blobs")
+    async with open_store(database_url, place, SETTINGS, alone=True) as store:
         bus = Bus()
         store.committed.listeners.append(bus.committed)
         logins = Logins(store.authentication)

@@ -6,14 +6,15 @@ import base64
 import hashlib
 import logging
 from contextlib import nullcontext
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 import trio
 
+from agentpost import clock
 from agentpost.errors import Limit
-from agentpost.http import links
 from agentpost.ids import new_id
 from agentpost.limits import FileLimits, MessageLimits
 from agentpost.mail.attaching import Attaching
@@ -361,8 +362,8 @@ async def test_a_link_opens_one_thing_for_a_while(
     made = await announce(acme.call)
     got_there = await stranger("GET", path_of(made["upload_url"]))
     assert (got_there.status, got_there.code) == (403, "link_invalid")
-    now = links.time.time()
-    monkeypatch.setattr(links.time, "time", lambda: now + 3_601)
+    later = clock.now() + timedelta(hours=1, seconds=1)
+    monkeypatch.setattr(clock, "now", lambda: later)
     for method, ended in (("GET", path), ("PUT", path_of(made["upload_url"]))):
         refused = await stranger(method, ended, b"x" if method == "PUT" else None)
         assert (refused.status, refused.code) == (403, "link_expired")
