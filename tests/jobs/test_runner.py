@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import trio
 
-from agentpost.errors import Conflict
+from agentpost.errors import Conflict, Overloaded
 from agentpost.jobs.gathering import Gathering
 from agentpost.jobs.relay import RelayWork
 from agentpost.jobs.report import ReportWork
@@ -126,6 +126,20 @@ async def test_a_failing_job_is_retried_and_then_kept_as_failed(world: World) ->
     with pytest.raises(Conflict):
         await world.jobs.retry(system_actor(), job_id)
     assert (state.state, state.attempts) == ("ready", 0)
+
+
+async def test_no_job_is_given_up_for_an_outage(world: World) -> None:
+    async def wait_for_the_store(job: Job) -> Verdict:
+        if job.attempts < 6:
+            raise Overloaded("Large messages cannot be kept now.")
+        return Done()
+
+    work = Counting(wait_for_the_store)
+    await world.jobs.add(system_actor(), "counting", {})
+    limits = JobLimits(gather_s=0, first_retry_s=0.001, max_retry_s=0.005, max_attempts=3)
+    async with runner(world, work, limits=limits):
+        await until(lambda: none_left(world))
+    assert [job.attempts for job in work.ran] == [1, 2, 3, 4, 5, 6]
 
 
 async def test_one_bad_job_does_not_touch_the_others(world: World) -> None:

@@ -22,7 +22,7 @@ from agentpost.errors import Overloaded
 from agentpost.ids import new_id
 from agentpost.limits import BlobLimits
 from agentpost.store.blobs import Blobs, BlobsAt, Offer, is_location, location_of, open_blobs
-from agentpost.store.blobs_s3 import Recent
+from agentpost.store.blobs_s3 import Body, Recent
 from tests.store.bucket import AWS_VARIABLES, answer, bucket, obedient, refusal
 
 OCTETS = os.urandom(100_000)
@@ -259,3 +259,12 @@ def test_memory_never_holds_more_than_it_may(steps: list[tuple[str, int]]) -> No
 
 def test_logs_of_the_client_stay_silent() -> None:
     assert logging.getLogger("botocore").getEffectiveLevel() >= logging.WARNING
+
+
+@given(st.binary(max_size=2_000), st.integers(0, 300))
+def test_a_body_leaves_in_few_pieces_whatever_its_lines(octets: bytes, times: int) -> None:
+    """Line by line, as the client would, a megabyte of base64 took two seconds."""
+    whole = octets * times
+    pieces = list(Body(whole))
+    assert b"".join(pieces) == whole
+    assert len(pieces) <= len(whole) // 100_000 + 1
