@@ -20,7 +20,7 @@ from agentpost.mail.relay import Ways
 from agentpost.mail.transports.ses import Ses
 from agentpost.mail.transports.simulator import Simulator
 from agentpost.model.relay import Doubts
-from agentpost.store.blobs import DiskBlobs
+from agentpost.store.blobs_disk import DiskBlobs
 from agentpost.store.jobs import Jobs
 from agentpost.store.pool import Database
 from agentpost.store.relays import Relays
