@@ -451,6 +451,45 @@ class RecipientSuppressed(Problem):
     )
 
 
+class SendBlocked(Problem):
+    """A filter rule blocks mail to the recipient."""
+
+    column = Column(
+        "send_block",
+        403,
+        "NOPERM",
+        (550, "5.7.1"),
+        "A filter rule blocks mail to the recipient.",
+        "Ask POST /filter-rules/check which rule decides, and change it or add a more specific one.",
+    )
+
+
+class RecipientNotAllowed(Problem):
+    """Only some recipients are allowed, and this one is not among them."""
+
+    column = Column(
+        "not_allowed",
+        403,
+        "NOPERM",
+        (550, "5.7.1"),
+        "Only some recipients are allowed, and this one is not among them.",
+        "Add a filter rule that allows the recipient, or remove the one that blocks everyone.",
+    )
+
+
+class DeliverabilityCritical(Problem):
+    """The bounces and complaints of the inbox are above what may be sent on with."""
+
+    column = Column(
+        "deliverability_critical",
+        409,
+        "NOPERM",
+        (550, "5.7.1"),
+        "The bounces and complaints of the inbox are above what may be sent on with.",
+        "Look at GET /inboxes/{inbox}/deliverability, mend the list of recipients, and resume with force and a key that holds org:write.",
+    )
+
+
 class SendingPaused(Problem):
     """Sending from this inbox is paused."""
 

@@ -23,6 +23,8 @@ DraftId = NewType("DraftId", str)
 KeyId = NewType("KeyId", str)
 CredentialId = NewType("CredentialId", str)
 EventId = NewType("EventId", str)
+RuleId = NewType("RuleId", str)
+SuppressionId = NewType("SuppressionId", str)
 ModSeq = NewType("ModSeq", int)
 Uid = NewType("Uid", int)
 

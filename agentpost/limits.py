@@ -292,6 +292,37 @@ class IdentityLimits:
 
 
 @dataclass(frozen=True, slots=True)
+class PolicyLimits:
+    """What decides whether mail may be sent or received."""
+
+    max_rules: int = 5_000
+    """Filter rules of one organization; all of them are in memory while it sends."""
+    max_note_characters: int = 500
+    """A rule's note, or the reason of a suppression."""
+    cached_s: float = 5.0
+    """How long a worker believes what it read of rules and suppressions: what a change in another
+    worker takes at most."""
+    cached_organizations: int = 500
+    """Organizations whose rules one worker remembers."""
+    cached_addresses: int = 20_000
+    """Addresses of which one worker remembers whether they are suppressed."""
+    near_quota: float = 0.8
+    """Share of the day's mails at which an organization is told that its quota is near."""
+    min_complaints: int = 3
+    """Complaints that pause an inbox at the least: one of a hundred is above every threshold."""
+    loop_messages: int = 20
+    """Messages of one conversation within ``loop_s`` that count as two programs answering each
+    other, when at least half of them were sent from here; people do not write so fast."""
+    loop_s: float = 600.0
+    """The time in which they are counted, in seconds."""
+    retold_s: float = 60.0
+    """A refusal of the same recipient before the message itself is told again after so long, in
+    seconds; the client may ask any number of times."""
+    max_told_recipients: int = 50
+    """Recipients that one event of a refusal names."""
+
+
+@dataclass(frozen=True, slots=True)
 class JobLimits:
     """How one worker works on the queue; times in seconds."""
 
@@ -533,6 +564,9 @@ class SweepLimits:
     """The event log (API.md)."""
     expunged_days: int = 90
     """Tombstones: a client that was away longer reads the mailbox anew."""
+    outcome_days: int = 90
+    """What bounces and complaints are matched with, and days of reputation; feedback of receivers
+    comes within weeks."""
     orphan_hours: int = 24
     """Octets that nothing speaks of; a writer puts them down before its row."""
     failed_job_days: int = 30

@@ -23,7 +23,8 @@ from agentpost.config import Config
 from agentpost.control.line import Line
 from agentpost.errors import Problem
 from agentpost.events.bus import CHANNEL, Bus
-from agentpost.http.edge import make_server
+from agentpost.http.edge import make_governor, make_server
+from agentpost.http.ratelimit import Governor
 from agentpost.http.server import Listener
 from agentpost.ids import InboxId
 from agentpost.imap.desk import ImapDesk
@@ -33,13 +34,16 @@ from agentpost.jobs.relay import RelayWork
 from agentpost.jobs.report import ReportWork
 from agentpost.jobs.runner import Runner, Work
 from agentpost.jobs.sweep import SweepWork
-from agentpost.limits import ImapLimits, MessageLimits
+from agentpost.limits import ImapLimits, MessageLimits, PolicyLimits
 from agentpost.mail.appending import Appending
 from agentpost.mail.bounces import Reports
 from agentpost.mail.delivery import Delivery
 from agentpost.mail.logins import Logins
+from agentpost.mail.policy import make_policy
 from agentpost.mail.submission import Submission, make_submission
 from agentpost.mail.transports import choose, doubts
+from agentpost.model.actor import system_actor
+from agentpost.model.reputation import PausingTerms
 from agentpost.net import NetLimits, PlainStream, ServerTls, Stream, Tally, serve_listener, starttls
 from agentpost.smtp.desk import Terms
 from agentpost.smtp.server import SubmissionServer
@@ -114,13 +118,19 @@ class _Worker:
                 background.cancel_scope.cancel()
 
     async def _serve(self, store: Store, runner: Runner) -> None:
+        governor = make_governor(self._settings)
         logins = Logins(store.authentication)
-        submission = make_submission(self._settings, store, logins, self._messages)
+        # Over HTTP a request is counted before anyone knows that it is a mail.
+        over_smtp, over_http = (
+            make_submission(self._settings, store, logins, self._messages, *take)
+            for take in ((governor.take,), ())
+        )
+        await store.reputation.configure(system_actor(), _pausing_terms(self._settings))
         async with trio.open_nursery() as serving:
             serving.start_soon(partial(runner.run, stopping=self._stopping))
-            self._start_submission(serving, submission)
+            self._start_submission(serving, over_smtp)
             self._start_imap(serving, store, logins)
-            await self._start_http(serving, store, submission)
+            await self._start_http(serving, store, over_http, governor)
             await self._line.ready()
             log.info("serving", extra={"services": sorted(self._sockets)})
             await self._stopping.wait()
@@ -128,9 +138,16 @@ class _Worker:
 
     def _runner(self, store: Store) -> Runner:
         """The jobs of this worker, each made with what it needs."""
-        delivery = Delivery(store.messages, store.directory)
+        policy = make_policy(store, frozenset({self._settings.shared_domain}))
+        delivery = Delivery(store.messages, store.directory, policy)
         ways = choose(self._settings, delivery.deliver_reply)
-        relays = Relays(store.door, store.blobs, store.committed, store.committed.tell_queued)
+        relays = Relays(
+            store.door,
+            store.blobs,
+            store.committed,
+            store.committed.tell_queued,
+            store.forget,
+        )
         works: list[Work] = [
             RelayWork(relays, ways, self._settings.domain, doubts=doubts(self._settings)),
             ReportWork(relays, store.messages, delivery, self._settings.domain),
@@ -168,12 +185,12 @@ class _Worker:
         serving.start_soon(server.drain_when, self._stopping)
 
     async def _start_http(
-        self, serving: trio.Nursery, store: Store, submission: Submission
+        self, serving: trio.Nursery, store: Store, submission: Submission, governor: Governor
     ) -> None:
         if "http" not in self._sockets:
             return
         server = await make_server(
-            self._settings, store, submission, self._bus, self._messages, self._stopping
+            self._settings, store, submission, self._bus, self._messages, self._stopping, governor
         )
         listener = Listener(self._sockets["http"])
         serving.start_soon(server.serve, [listener], self._net_limits(), self._tally_of("http"))
@@ -236,6 +253,8 @@ def _heard(store: Store, inbox: InboxId | None) -> None:
     store.index.all_stale()
     store.authentication.forget_all()
     store.directory.forget_all()
+    store.rules.forget_all()
+    store.suppressions.forget_all()
 
 
 async def _flush_last_used(store: Store) -> None:
@@ -259,6 +278,16 @@ async def _send(store: Store, payloads: tuple[str, ...]) -> None:
     except Exception:
         # Nothing is lost: the others look by themselves before long.
         log.warning("could not wake the other workers", exc_info=True)
+
+
+def _pausing_terms(settings: Config) -> PausingTerms:
+    return PausingTerms(
+        bounce_percent=settings.pause_bounce_percent,
+        complaint_percent=settings.pause_complaint_percent,
+        min_sample=settings.pause_min_sample,
+        min_complaints=PolicyLimits().min_complaints,
+        window_days=settings.pause_window_days,
+    )
 
 
 def _embedded(settings: Config) -> bool:

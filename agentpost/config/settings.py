@@ -33,6 +33,7 @@ from agentpost.config.values import (
     numeric_address,
     one_of,
     path,
+    percent,
     seconds,
     url,
 )
@@ -291,6 +292,22 @@ class Config:
         "Form of the log on standard error.",
         compute=_default_log_format,
         shown="text on a terminal, else json",
+    )
+    pause_bounce_percent: float = _setting(
+        percent,
+        "An inbox is paused when more of its recipients than this refuse its mail for ever.",
+        5.0,
+    )
+    pause_complaint_percent: float = _setting(
+        percent,
+        "An inbox is paused when more of its recipients than this call its mail spam.",
+        0.3,
+    )
+    pause_min_sample: int = _setting(
+        integer(1, 1_000_000), "Recipients before an inbox is paused by its numbers.", 100
+    )
+    pause_window_days: int = _setting(
+        integer(1, 90), "Days over which bounces and complaints are counted.", 30
     )
     drain_deadline_s: float = _setting(
         seconds, "Time that connections get to end by themselves at shutdown.", 10.0

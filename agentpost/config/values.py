@@ -92,6 +92,18 @@ def seconds(raw: Raw) -> float:
     return float(value)
 
 
+def percent(raw: Raw) -> float:
+    """A share in percent."""
+    value = raw.value
+    if raw.is_text and isinstance(value, str) and re.fullmatch(r"[0-9]{1,3}(\.[0-9]{1,3})?", value):
+        value = float(value)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError("must be a number of percent")
+    if not 0 < value <= 100:
+        raise ValueError("must be above 0 and at most 100 percent")
+    return float(value)
+
+
 def boolean(raw: Raw) -> bool:
     value = raw.value
     if raw.is_text and value in {"true", "false"}:

@@ -16,7 +16,7 @@ from agentpost.model.reading import File, Reading
 SCHEMA_VERSION: Final = "1"
 MAX_OCTETS: Final = 1_000_000
 """Of one envelope; texts that would make it larger are left out, and ``truncated`` says so."""
-WITH_TEXT: Final = frozenset({"message.received"})
+WITH_TEXT: Final = frozenset({"message.received", "message.received.blocked"})
 """The types that tell what a message says."""
 
 Data = dict[str, Any]
@@ -148,6 +148,7 @@ def _bounced(event: Event, told: Told, full: bool) -> Data:
 
 _TYPES: Final[dict[str, Callable[[Event, Told, bool], Data]]] = {
     "message.received": _received,
+    "message.received.blocked": _received,
     "message.sent": _sent,
     "message.delivered": _delivered,
     "message.bounced": _bounced,

@@ -16,6 +16,7 @@ from agentpost.limits import MessageLimits
 from agentpost.mail.appending import Appending
 from agentpost.mail.attaching import Attaching
 from agentpost.mail.composing import Composing
+from agentpost.mail.policy import Policy
 from agentpost.store.opening import Store
 
 
@@ -45,6 +46,7 @@ class Desk(Services):
     attaching: Attaching
     links: FileLinks
     governor: Governor
+    policy: Policy
     terms: Terms
     in_flight: set[tuple[str, str, str]] = field(default_factory=set)
     """Idempotency keys whose requests are being executed, each with its credential and

@@ -25,6 +25,7 @@ from agentpost.limits import HttpLimits, MessageLimits
 from agentpost.mail.appending import Appending
 from agentpost.mail.attaching import Attaching
 from agentpost.mail.composing import Composing
+from agentpost.mail.policy import make_policy
 from agentpost.mail.submission import Submission
 from agentpost.store.opening import Store
 from agentpost.version import version
@@ -43,15 +44,18 @@ async def make_server(
     bus: Bus,
     message: MessageLimits,
     stopping: trio.Event,
+    governor: Governor | None = None,
 ) -> HttpServer:
-    """The server behind the ``http`` socket: REST, WebSocket, and what describes them."""
+    """The server behind the ``http`` socket: REST, WebSocket, and what describes them.
+
+    ``governor`` counts requests, those of other servers of the worker too.
+    """
     mail = settings.max_message_octets * 3 // 2 + _REST_OF_A_MAIL
     limits = HttpLimits(drain_s=settings.drain_deadline_s, max_mail_body_octets=mail)
     # Another process that writes is heard a moment later than its client is answered.
     pages = PageMemory(keeps=settings.workers == 1)
     bus.on_wake(pages.forget)
-    tiers = {name: settings.tiers.named(name).requests_per_minute for name in TIER_NAMES}
-    governor = Governor(tiers)
+    governor = governor or make_governor(settings)
     desk = Desk(
         authenticator=store.authentication,
         stopping=stopping,
@@ -65,6 +69,7 @@ async def make_server(
         attaching=Attaching(store.uploads, store.blobs, message),
         links=FileLinks(await store.deployment.secret(LINK_SEAL), settings.http_url),
         governor=governor,
+        policy=make_policy(store, frozenset({settings.shared_domain})),
         terms=Terms(
             settings.http_url, settings.client_imap, settings.client_smtp, settings.tiers, message
         ),
@@ -74,6 +79,11 @@ async def make_server(
     source = StoredEvents(store, bus)
     asgi = make_asgi(desk, source, MailWaiter(store, bus), limits)
     return HttpServer(api, AsgiGate(asgi, limits, proxies), limits, stopping)
+
+
+def make_governor(settings: Config) -> Governor:
+    """What counts the requests of a worker, as the operator wants it."""
+    return Governor({name: settings.tiers.named(name).requests_per_minute for name in TIER_NAMES})
 
 
 async def _ready(store: Store) -> dict[str, bool]:

@@ -34,7 +34,18 @@ DEFAULT_TYPES: Final = (
     "domain.verified",
 )
 """What a subscription without types gets (API.md, Types)."""
-TYPES: Final = (*DEFAULT_TYPES, "message.deferred")
+TYPES: Final = (
+    *DEFAULT_TYPES,
+    "message.deferred",
+    "message.received.blocked",
+    "inbox.paused",
+    "inbox.resumed",
+    "inbox.deliverability_changed",
+    "suppression.added",
+    "suppression.removed",
+    "quota.approaching",
+    "quota.exceeded",
+)
 """Everything that can be subscribed to; ``*`` is all of it."""
 
 

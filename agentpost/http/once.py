@@ -62,12 +62,13 @@ def _alone(desk: Desk, claim: tuple[str, str, str]) -> Iterator[None]:
         desk.in_flight.discard(claim)
 
 
-class _Told(msgspec.Struct):
+class _Told(msgspec.Struct, omit_defaults=True):
     """What is kept of an answer, in the order in which it was first told."""
 
     id: str
     thread_id: str
     status: str
+    suppressed: list[str] | msgspec.UnsetType = msgspec.UNSET
 
 
 def _replayed(answer: StoredAnswer) -> Response:

@@ -44,6 +44,8 @@ class SweepWork:
             "events": timedelta(days=limits.event_days),
             "failed_jobs": timedelta(days=limits.failed_job_days),
             "tombstones": timedelta(days=limits.expunged_days),
+            "outcomes": timedelta(days=limits.outcome_days),
+            "reputation": timedelta(days=limits.outcome_days),
         }
         faults: list[str] = []
         for kind, age in ages.items():

@@ -15,6 +15,7 @@ from agentpost import clock
 from agentpost.errors import FieldError, NotFound, TooLarge, UnknownField
 from agentpost.ids import DraftId, MessageId, new_id
 from agentpost.limits import MessageLimits
+from agentpost.mail.policy import Verdict
 from agentpost.mail.reading import beside
 from agentpost.mail.submission import Outgoing, Submission, summarised
 from agentpost.mime import fields
@@ -95,10 +96,10 @@ _UNRELATED: Final = Origin()
 
 @dataclass(frozen=True, slots=True)
 class Rehearsed:
-    """What sending would do: octets, and for each recipient whether it lives here."""
+    """What sending would do: octets, and what becomes of each recipient."""
 
     size: int
-    recipients: tuple[tuple[str, bool], ...]
+    recipients: tuple[Verdict, ...]
 
 
 class Composing:
@@ -147,8 +148,8 @@ class Composing:
         """
         octets = await _composed(letter)
         envelope = envelope_of(local, letter)
-        recipients = await self._submission.rehearse(actor, local.address, envelope, octets)
-        return Rehearsed(len(octets), recipients)
+        decision = await self._submission.rehearse(actor, local.address, envelope, octets)
+        return Rehearsed(len(octets), decision.verdicts)
 
     async def answer(self, actor: Actor, answer: Answer) -> tuple[LocalAddress, Composition]:
         """The inbox that answers a message, and the letter that does.

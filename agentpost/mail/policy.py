@@ -1,131 +1,309 @@
-"""What must hold before a message may be sent: one place for SMTP, REST and IMAP.
+"""What must hold before mail may be sent or taken in: one place for SMTP, REST, IMAP and drafts.
 
-Identity is decided on octets by strict parsing: whatever two readers could understand differently
-is refused, because a mail client shows its own reading.
+``Policy.decide`` says for each recipient what becomes of a message; ``Policy.admits`` whether an
+inbox takes mail from somebody.  They read and write nothing down; ``Policy.refused`` tells the
+customer's programs of what was refused.
 """
 
 from __future__ import annotations
 
-import re
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
 
+from agentpost.auth.addresses import canonical
 from agentpost.errors import (
+    AddressSyntax,
     BareLineEnding,
     FromNotAllowed,
     MessageUnacceptable,
+    Overloaded,
+    Problem,
+    QuotaExceeded,
+    RecipientNotAllowed,
+    RecipientSuppressed,
+    RecipientUnknown,
     RoutingLoop,
+    SendBlocked,
+    SendingPaused,
     TooLarge,
+    TooManyRecipients,
 )
-from agentpost.limits import MessageLimits
+from agentpost.ids import RuleId
+from agentpost.limits import PolicyLimits
+from agentpost.mail.rules import deciding, matching, written
+from agentpost.model.actor import Actor, Scope, system_actor
+from agentpost.model.inbox import LocalAddress
+from agentpost.model.rule import EVERYONE, FilterRule, RuleBook, RuleDirection
+from agentpost.store.conversations import NONE, Conversation, Conversations
+from agentpost.store.directory import Directory
+from agentpost.store.fresh import Fresh
+from agentpost.store.opening import Store
+from agentpost.store.refusals import Refusal, Refusals
+from agentpost.store.rules import Rules
+from agentpost.store.suppressions import Suppressions
 
-_FIELD = re.compile(rb"([\x21-\x39\x3b-\x7e]+)([ \t]*):", re.ASCII)
-_IDENTITY = frozenset({b"from", b"sender", b"resent-from", b"resent-sender"})
+log = logging.getLogger(__name__)
+
+Kind = Literal["send", "reply", "unknown"]
+"""What a message is: ``unknown`` before its octets have come, when it may turn out to be either."""
+
+REASONS: Final[dict[type[Problem], str]] = {
+    RecipientSuppressed: "suppressed",
+    SendBlocked: "send_block",
+    RecipientNotAllowed: "not_allowed",
+    SendingPaused: "inbox_paused",
+    QuotaExceeded: "quota",
+    TooLarge: "too_large",
+    RecipientUnknown: "invalid_recipient",
+    AddressSyntax: "invalid_recipient",
+    TooManyRecipients: "policy",
+    MessageUnacceptable: "policy",
+    BareLineEnding: "policy",
+    RoutingLoop: "policy",
+    FromNotAllowed: "policy",
+}
+"""The reason_code of message.rejected for what a sender is refused (API.md, data by type)."""
 
 
-def check_submission(octets: bytes, own: frozenset[str], limits: MessageLimits) -> None:
-    """Refuse a message that may not be sent by the owner of the addresses ``own``.
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What becomes of a message towards one recipient.
 
-    ``own`` are canonical (lower-case).  Raises: TooLarge, BareLineEnding, MessageUnacceptable
-    (malformed or excessive header), RoutingLoop, FromNotAllowed.
-    Source: RFC 5322 section 3.6 (one From, one Sender), RFC 6409 section 6.
+    ``local`` is who it is here, None when it lives elsewhere.  ``problem`` is why it is refused,
+    ``rule`` the filter rule that decided, if one did.
     """
-    if len(octets) > limits.max_octets:
-        raise TooLarge
-    ends = octets.count(b"\r\n")
-    if octets.count(b"\n") != ends or octets.count(b"\r") != ends or b"\0" in octets:
-        raise BareLineEnding
-    end = octets.find(b"\r\n\r\n")
-    header = octets if end < 0 else octets[: end + 2]
-    if octets.startswith(b"\r\n"):
-        header = b""
-    if len(header) > limits.max_header_octets:
-        raise MessageUnacceptable(
-            f"The header section is larger than {limits.max_header_octets} octets."
+
+    recipient: str
+    outcome: Literal["send", "refuse"]
+    local: LocalAddress | None = None
+    problem: Problem | None = None
+    rule: RuleId | None = None
+
+    @property
+    def suppressed(self) -> bool:
+        """Whether it is only left out, and the others are served."""
+        return isinstance(self.problem, RecipientSuppressed)
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The verdicts on a message's recipients, in their order."""
+
+    verdicts: tuple[Verdict, ...]
+
+    @property
+    def refused(self) -> tuple[str, ...]:
+        """Who must not be written to."""
+        return tuple(one.recipient for one in self.verdicts if one.problem is not None)
+
+    def check(self) -> None:
+        """Refuse the message unless it can go, without those who are suppressed.
+
+        Raises: the first recipient's problem that concerns the whole message;
+        RecipientSuppressed when nobody is left.
+        """
+        for verdict in self.verdicts:
+            if verdict.problem is not None and not verdict.suppressed:
+                raise verdict.problem
+        if self.verdicts and all(one.suppressed for one in self.verdicts):
+            problem = self.verdicts[0].problem
+            assert problem is not None
+            raise problem
+
+
+class Policy:
+    """See the module's text.  ``domains`` are those whose unknown addresses are refused at once."""
+
+    def __init__(
+        self,
+        directory: Directory,
+        rules: Rules,
+        suppressions: Suppressions,
+        conversations: Conversations,
+        refusals: Refusals,
+        domains: frozenset[str],
+        limits: PolicyLimits | None = None,
+    ) -> None:
+        self._directory = directory
+        self._rules = rules
+        self._suppressions = suppressions
+        self._conversations = conversations
+        self._refusals = refusals
+        self._domains = domains
+        self._limits = limits or PolicyLimits()
+        self._told: Fresh[tuple[str, str, str], bool] = Fresh(
+            self._limits.retold_s, self._limits.cached_addresses
         )
-    fields = _fields(header)
-    if len(fields) > limits.max_header_fields:
-        raise MessageUnacceptable(f"The header has more than {limits.max_header_fields} fields.")
-    if sum(name == b"received" for name, _ in fields) > limits.max_received_fields:
-        raise RoutingLoop
-    _check_identity(fields, own)
 
+    async def decide(
+        self,
+        sender: LocalAddress,
+        recipients: Sequence[str],
+        kind: Kind = "send",
+        conversation: Conversation = NONE,
+    ) -> Decision:
+        """What becomes of a message of this kind from ``sender`` to each of the recipients.
 
-def _fields(header: bytes) -> list[tuple[bytes, bytes]]:
-    """Names (lower-case) and raw values; refuses lines that are neither field nor folding."""
-    fields: list[tuple[bytes, bytes]] = []
-    for line in header.split(b"\r\n"):
-        if not line:
-            continue
-        if line[0] in b" \t":
-            if not fields:
-                raise MessageUnacceptable("The message begins with a folded line.")
-            name, value = fields[-1]
-            fields[-1] = (name, value + b"\r\n" + line)
-            continue
-        match = _FIELD.match(line)
-        if match is None:
-            raise MessageUnacceptable("The header holds a line that is not a header field.")
-        name = match[1].lower()
-        if match[2] and name in _IDENTITY:
-            raise MessageUnacceptable("There is white space between a field name and its colon.")
-        fields.append((name, line[match.end() :]))
-    return fields
-
-
-def _check_identity(fields: list[tuple[bytes, bytes]], own: frozenset[str]) -> None:
-    present = [(name, value) for name, value in fields if name in _IDENTITY]
-    names = [name for name, _ in present]
-    if names.count(b"from") != 1:
-        raise MessageUnacceptable(
-            f"A message has exactly one From field; this one has {names.count(b'from')}.",
-            fix="Write one From field with the inbox's own address.",
+        A ``reply`` is one towards the people of its ``conversation``: about them the rules for
+        replies decide, and where none matches, as about everyone else, the rules for sending.
+        """
+        forms = {address: (canonical(address), written(address)) for address in recipients}
+        suppressed = await self._suppressions.among(
+            sender.environment, list(dict.fromkeys(forms.values()))
         )
-    if names.count(b"sender") > 1:
-        raise MessageUnacceptable("A message has at most one Sender field.")
-    for name, value in present:
-        addresses = strict_addresses(value)
-        if addresses is None:
-            raise MessageUnacceptable(
-                f"The {name.decode().title()} field cannot be read without doubt.",
-                fix="Write it as: Name <local-part@domain>.",
+        book = await self._rules.book(sender.organization)
+        verdicts: list[Verdict] = []
+        for address in recipients:
+            rule = _rule_for(book, sender, address, kind, conversation)
+            try:
+                local = await self._recipient(address)
+                _check(address, rule, suppressed=forms[address][1] in suppressed)
+            except Problem as problem:
+                name = None if rule is None else rule.id
+                verdicts.append(Verdict(address, "refuse", problem=problem, rule=name))
+            else:
+                name = None if rule is None else rule.id
+                verdicts.append(Verdict(address, "send", local, rule=name))
+        return Decision(tuple(verdicts))
+
+    async def explain(
+        self, local: LocalAddress, direction: RuleDirection, address: str
+    ) -> tuple[FilterRule, ...]:
+        """The rules that match, the one that decides first; none when nothing forbids it.
+
+        For replies those for sending follow, which decide where no rule for replies matches.
+        """
+        book = await self._rules.book(local.organization)
+        directions: tuple[RuleDirection, ...] = (direction,)
+        if direction == "reply":
+            directions = ("reply", "send")
+        return tuple(
+            rule
+            for one in directions
+            for rule in matching(book, one, address, local.environment, local.inbox)
+        )
+
+    async def suppressed(self, local: LocalAddress, address: str) -> bool:
+        """Whether the inbox's environment does not write to ``address`` any longer."""
+        form = (canonical(address), written(address))
+        return bool(await self._suppressions.among(local.environment, [form]))
+
+    async def admits(self, local: LocalAddress, senders: Sequence[str]) -> bool:
+        """Whether the inbox takes mail from these: no filter rule blocks any of them."""
+        book = await self._rules.book(local.organization)
+        for sender in senders:
+            rule = deciding(book, "receive", sender, local.environment, local.inbox)
+            if rule is not None and rule.action == "block":
+                return False
+        return True
+
+    async def conversation(
+        self, actor: Actor, sender: LocalAddress, answers: str | None
+    ) -> Conversation:
+        """What the message that ``answers`` this Message-ID goes on with.
+
+        Pauses the inbox when two programs answer each other here (RFC 3834 section 2: an answer
+        must not lead to another).  Raises: SendingPaused.
+        """
+        limits = self._limits
+        if answers is None:
+            return NONE
+        found = await self._conversations.answered(actor, sender.scope, answers, limits.loop_s)
+        if found.messages >= limits.loop_messages and 2 * found.sent >= found.messages:
+            server = system_actor()
+            await self._refusals.pause(server, sender.scope, sender.address, "mail_loop")
+            raise SendingPaused(
+                f"{found.messages} messages went to and fro in this conversation within"
+                f" {limits.loop_s / 60:g} minutes; the inbox is paused.",
+                fix="Stop the program that answers every message, then resume the inbox.",
             )
-        for address in addresses:
-            if address not in own:
-                raise FromNotAllowed(
-                    f"{name.decode().title()} names an address that does not belong to the inbox."
-                )
+        return found
 
+    async def refused(
+        self,
+        actor: Actor,
+        scope: str | None,
+        where: Scope,
+        problem: Problem,
+        recipients: Sequence[str],
+        *,
+        quota: int | None = None,
+        early: bool = False,
+    ) -> None:
+        """Tell the customer's programs that a message was refused, when that is to be told.
 
-_ATEXT = rb"[A-Za-z0-9!#$%&'*+/=?^_`{|}~\x80-\xff-]++"
-_SPEC = _ATEXT + rb"(?:\." + _ATEXT + rb")*+@" + _ATEXT + rb"(?:\." + _ATEXT + rb")*+"
-_PHRASE = rb"(?:\"(?:[^\"\\]|\\.)*+\"|[^\"<>,;:@()\\])*+"
-# Possessive repetition: what was taken is never given back, so hostile input costs linear time.
-_STRICT_MAILBOX = re.compile(
-    rb"[ \t]*+(?:(?P<bare>" + _SPEC + rb")|" + _PHRASE + rb"<(?P<angle>" + _SPEC + rb")>)"
-    rb"[ \t]*+(?:,|\Z)"
-)
-_MAX_IDENTITY_OCTETS = 16 * 1024
-"""Longest From or Sender value that is read at all; real ones have a few hundred octets."""
-
-
-def strict_addresses(value: bytes) -> tuple[str, ...] | None:
-    """The addr-specs of a From or Sender value, lower-case; None when there is any doubt.
-
-    Understands ``a@b`` and ``Name <a@b>``, comma separated.  Comments, groups, routes, quoted
-    local parts and address literals are doubt: no client of ours needs them to name itself.
-    """
-    if len(value) > _MAX_IDENTITY_OCTETS:
-        return None
-    value = value.replace(b"\r\n", b"")
-    found: list[str] = []
-    position = 0
-    while position < len(value):
-        match = _STRICT_MAILBOX.match(value, position)
-        if match is None or match.end() == position:
-            return None
-        spec = match["bare"] or match["angle"]
+        ``early``, before the message itself, a client may ask again and again: it is told once a
+        minute.  Raises: Forbidden when ``actor`` may not send at all.
+        """
+        reason_code = REASONS.get(type(problem))
+        if reason_code is None or actor.system:
+            return
+        if early:
+            key = (where.inbox or "", reason_code, ",".join(recipients))
+            if self._told.get(key):
+                return
+            self._told.put(key, True, (), self._told.generation)
+        named = tuple(recipients[: self._limits.max_told_recipients])
+        bound = quota if isinstance(problem, QuotaExceeded) else None
+        refusal = Refusal(reason_code, problem.message, named, bound)
         try:
-            found.append(spec.decode("utf-8").lower() if spec.isascii() else spec.decode("utf-8"))
-        except UnicodeDecodeError:
-            return None
-        position = match.end()
-    return tuple(found) or None
+            await self._refusals.tell(actor, scope, where, refusal)
+        except Overloaded:
+            log.warning("could not tell that a message was refused", exc_info=True)
+
+    async def _recipient(self, address: str) -> LocalAddress | None:
+        """Who ``address`` is here; None when it lives elsewhere.
+
+        Raises: AddressSyntax; RecipientUnknown.
+        """
+        domain = address.rpartition("@")[2]
+        if not domain:
+            raise AddressSyntax
+        local = await self._directory.resolve(address)
+        if local is not None and not local.deleted:
+            return local
+        if local is not None or canonical(address).rpartition("@")[2] in self._domains:
+            raise RecipientUnknown(f"There is no inbox {address} here.")
+        return None
+
+
+def make_policy(store: Store, domains: frozenset[str]) -> Policy:
+    """The policy over the parts of a store."""
+    return Policy(
+        store.directory,
+        store.rules,
+        store.suppressions,
+        store.conversations,
+        store.refusals,
+        domains,
+    )
+
+
+def _rule_for(
+    book: RuleBook, sender: LocalAddress, address: str, kind: Kind, conversation: Conversation
+) -> FilterRule | None:
+    """The rule that decides about writing to ``address``; of what is unknown the kinder one."""
+
+    def of(direction: RuleDirection) -> FilterRule | None:
+        return deciding(book, direction, address, sender.environment, sender.inbox)
+
+    sends = of("send")
+    if kind == "send":
+        return sends
+    replies = of("reply")
+    if kind == "unknown":
+        blocks = sends is not None and sends.action == "block"
+        return replies if blocks and replies is not None else sends
+    return replies if replies is not None and canonical(address) in conversation.people else sends
+
+
+def _check(address: str, rule: FilterRule | None, *, suppressed: bool) -> None:
+    """Raises: RecipientNotAllowed, SendBlocked, RecipientSuppressed."""
+    if rule is not None and rule.action == "block":
+        if rule.value == EVERYONE:
+            raise RecipientNotAllowed(f"{address} is not among the recipients that are allowed.")
+        raise SendBlocked(f"The filter rule {rule.id} blocks mail to {address}.")
+    if suppressed:
+        raise RecipientSuppressed(f"{address} is on the suppression list.")

@@ -7,24 +7,20 @@ delivered to recipients that live here, and queued for the relay towards all oth
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import trio
 
 from agentpost.auth.addresses import canonical
 from agentpost.config import TIER_NAMES, Config
-from agentpost.errors import (
-    AddressSyntax,
-    RecipientUnknown,
-    SenderNotAllowed,
-    SendingPaused,
-    TooManyRecipients,
-)
-from agentpost.ids import MessageId, OrganizationId, new_id
-from agentpost.limits import MessageLimits
+from agentpost.errors import Problem, SenderNotAllowed, SendingPaused, TooManyRecipients
+from agentpost.ids import MessageId, new_id
+from agentpost.limits import MessageLimits, PolicyLimits
+from agentpost.mail.identity import check_submission
 from agentpost.mail.logins import Logins
-from agentpost.mail.policy import check_submission
+from agentpost.mail.policy import REASONS, Decision, Kind, Policy, Verdict, make_policy
 from agentpost.mail.relay import outside_id
 from agentpost.mime.summary import MessageSummary, summarise
 from agentpost.model.actor import Actor, Scope
@@ -54,11 +50,14 @@ _SCAN_INLINE_OCTETS = 256 * 1024
 class SubmissionSettings:
     """What the deployment decides about sending."""
 
-    domains: frozenset[str]
-    """Domains whose addresses live here: an unknown local part there is refused at once."""
     mails_a_day: dict[str, int | None]
     """Bound by tier; None is unlimited (R102-R105)."""
     limits: MessageLimits = MessageLimits()
+    policy: PolicyLimits = PolicyLimits()
+
+
+def _unbounded(_: Actor) -> None:
+    """How often somebody may submit who is counted elsewhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,19 +73,27 @@ class Outgoing:
 
 
 class Submission:
-    """The desk behind SMTP sessions and REST sends."""
+    """The desk behind SMTP sessions and REST sends.
+
+    ``take`` counts each message of an SMTP session as a request of its actor, and refuses too many
+    (R130); REST counts its requests itself.
+    """
 
     def __init__(
         self,
         messages: Messages,
         directory: Directory,
         logins: Logins,
+        policy: Policy,
         settings: SubmissionSettings,
+        take: Callable[[Actor], object] = _unbounded,
     ) -> None:
         self._messages = messages
         self._directory = directory
         self._logins = logins
+        self._policy = policy
         self._settings = settings
+        self._take = take
 
     async def authenticate(self, username: str, password: str, peer: str) -> Actor:
         """The actor of an SMTP session, bound to the inbox that ``username`` names.
@@ -106,19 +113,40 @@ class Submission:
         assert actor.address is not None
         if canonical(address) != actor.address:
             raise SenderNotAllowed(f"This session sends only as {actor.address}.")
-        await self._sender(actor.address)
+        try:
+            await self._sender(actor.address)
+        except SendingPaused as problem:
+            await self._refuse_early(actor, problem)
+            raise
 
     async def forward_path(self, actor: Actor, address: str) -> None:
-        """Whether mail may go to ``address``.  Raises: RecipientUnknown; AddressSyntax."""
-        await self._recipient(address)
+        """Whether mail may go to ``address``.
+
+        Raises: RecipientUnknown, AddressSyntax, SendBlocked, RecipientNotAllowed,
+        RecipientSuppressed; SendingPaused.
+        """
+        assert actor.address is not None
+        try:
+            sender = await self._sender(actor.address)
+            (await self._policy.decide(sender, (address,), "unknown")).check()
+        except Problem as problem:
+            await self._refuse_early(actor, problem, address)
+            raise
+
+    async def _refuse_early(self, actor: Actor, problem: Problem, *recipients: str) -> None:
+        assert actor.at is not None
+        await self._policy.refused(
+            actor, "messages:send", actor.at, problem, recipients, early=True
+        )
 
     async def submit(self, actor: Actor, envelope: Envelope, octets: bytes) -> Receipt:
         """Accept a message over SMTP; when this returns it is on disk.
 
-        Raises: what ``check_submission`` raises; Problem for the policy's refusals.
+        Raises: what ``check_submission`` raises; Problem for the policy's refusals; RateLimited.
         """
         assert actor.at is not None
         assert actor.address is not None
+        self._take(actor)
         return await self.send(actor, actor.at, actor.address, envelope, octets, Outgoing())
 
     async def send(
@@ -138,42 +166,66 @@ class Submission:
 
         Raises: as ``submit``; ReplayedRequest when the idempotency key was used meanwhile.
         """
-        check_submission(octets, frozenset({address}), self._settings.limits)
-        sender = await self._sender(address)
-        if len(envelope.forward_paths) > self._settings.limits.max_recipients:
-            raise TooManyRecipients
-        summary = await summarised(octets)
-        deposit = await self._deposit(actor, sender, envelope, octets, summary, outgoing)
+        named = tuple(path.address for path in envelope.forward_paths)
+        try:
+            summary, decision, sender = await self._checked(actor, address, envelope, octets)
+            named = decision.refused or named
+            decision.check()
+            deposit = self._deposit(actor, sender, envelope, octets, summary, outgoing, decision)
+            deposit = replace(deposit, arrivals=await self._admitted(sender, deposit))
+            return await self._store(actor, scope, where, deposit)
+        except Problem as problem:
+            quota = self._settings.mails_a_day.get(actor.tier)
+            await self._policy.refused(actor, scope, where, problem, named, quota=quota)
+            raise
+
+    async def _store(self, actor: Actor, scope: str, where: Scope, deposit: Deposit) -> Receipt:
+        first = deposit.arrivals[0]
         try:
             placed = await self._messages.deposit(actor, scope, where, deposit)
         except DuplicateSubmission:
-            fingerprint = deposit.arrivals[0].fingerprint
-            assert fingerprint is not None
-            assert summary.message_id is not None
+            assert first.fingerprint is not None
+            assert deposit.summary.message_id is not None
             return await self._messages.submitted_before(
-                actor, where, summary.message_id, fingerprint
+                actor, where, deposit.summary.message_id, first.fingerprint
             )
-        return Receipt(placed[0].message, placed[0].thread, status=deposit.arrivals[0].state)
+        suppressed = tuple(one.recipient for one in deposit.deliveries if one.state == "rejected")
+        return Receipt(
+            placed[0].message, placed[0].thread, status=first.state, suppressed=suppressed
+        )
 
     async def rehearse(
         self, actor: Actor, address: str, envelope: Envelope, octets: bytes
-    ) -> tuple[tuple[str, bool], ...]:
-        """Refuse what ``send`` would refuse; each recipient, and whether it lives here.
+    ) -> Decision:
+        """What ``send`` would do for each recipient; refuses what it would refuse.
 
         Nothing is written, and the day's quota is not asked.  Raises: as ``send``.
         """
-        check_submission(octets, frozenset({address}), self._settings.limits)
-        await self._sender(address)
-        if len(envelope.forward_paths) > self._settings.limits.max_recipients:
-            raise TooManyRecipients
-        return tuple(
-            [
-                (path.address, await self._recipient(path.address) is not None)
-                for path in envelope.forward_paths
-            ]
-        )
+        _, decision, _ = await self._checked(actor, address, envelope, octets)
+        decision.check()
+        return decision
 
-    async def _deposit(
+    async def _checked(
+        self, actor: Actor, address: str, envelope: Envelope, octets: bytes
+    ) -> tuple[MessageSummary, Decision, LocalAddress]:
+        """Everything that is decided before a message is written down.
+
+        Raises: as ``send`` for the message as a whole; what is decided about its recipients is in
+        the decision.
+        """
+        check_submission(octets, frozenset({address}), self._settings.limits)
+        sender = await self._sender(address)
+        recipients = [path.address for path in envelope.forward_paths]
+        if len(recipients) > self._settings.limits.max_recipients:
+            raise TooManyRecipients
+        summary = await summarised(octets)
+        answers = summary.in_reply_to or (summary.references[-1] if summary.references else None)
+        conversation = await self._policy.conversation(actor, sender, answers)
+        kind: Kind = "reply" if conversation.people else "send"
+        decision = await self._policy.decide(sender, recipients, kind, conversation)
+        return summary, decision, sender
+
+    def _deposit(
         self,
         actor: Actor,
         sender: LocalAddress,
@@ -181,20 +233,17 @@ class Submission:
         octets: bytes,
         summary: MessageSummary,
         outgoing: Outgoing,
+        decision: Decision,
     ) -> Deposit:
         local: dict[str, tuple[LocalAddress, str]] = {}
-        deliveries: list[NewDelivery] = []
-        for path in envelope.forward_paths:
-            here = await self._recipient(path.address)
-            if here is not None:
-                local.setdefault(here.inbox, (here, path.address))
-            deliveries.append(_delivery(path, here is not None, envelope.envid))
-        remote = any(not delivery.local for delivery in deliveries)
+        for one in decision.verdicts:
+            if one.outcome == "send" and one.local is not None:
+                local.setdefault(one.local.inbox, (one.local, one.recipient))
+        deliveries = _deliveries(envelope, decision)
+        remote = any(one.state == "queued" for one in deliveries)
         state = "queued" if remote else "delivered"
-        idempotency = outgoing.idempotency
-        if idempotency is not None:
-            idempotency = replace(idempotency, answer=state)
         message = MessageId(new_id("msg"))
+        fingerprint = _fingerprint(envelope, summary, octets)
         if summary.message_id is None:
             # The relay gives it this one; answers find back to the conversation by it.
             own = outside_id(message, sender.address, "localhost")
@@ -211,24 +260,38 @@ class Submission:
             keywords=outgoing.keywords,
             events=_told_at_once(remote, bool(local)),
             jobs=_jobs(envelope, deliveries),
-            fingerprint=_fingerprint(envelope, summary, octets),
+            fingerprint=fingerprint,
             metadata=dict(outgoing.metadata or {}),
             bcc=outgoing.bcc,
         )
+        arrivals = (arrival(here, to, actor.source) for here, to in local.values())
         return Deposit(
             octets,
             summary,
-            (first, *(arrival(here, to, actor.source) for here, to in local.values())),
-            deliveries=tuple(deliveries),
+            (first, *arrivals),
+            deliveries=deliveries,
             relay=NewRelay(envelope.reverse_path, _options(envelope)) if remote else None,
             replaces=outgoing.draft,
-            idempotency=idempotency,
-            meter=self._meter(sender.organization, actor.tier, len(deliveries)),
+            idempotency=_answer(outgoing.idempotency, state, decision.refused),
+            meter=self._meter(sender, actor.tier, len(deliveries) - len(decision.refused)),
         )
 
-    def _meter(self, organization: OrganizationId, tier: str, mails: int) -> Meter | None:
+    async def _admitted(self, sender: LocalAddress, deposit: Deposit) -> tuple[Arrival, ...]:
+        """The arrivals of a message, those where its sender is blocked as such."""
+        first, *here = deposit.arrivals
+        admitted: list[Arrival] = [first]
+        for one in here:
+            local = await self._directory.by_id(one.inbox)
+            takes = local is None or await self._policy.admits(local, (sender.address,))
+            admitted.append(one if takes else blocked(one))
+        return tuple(admitted)
+
+    def _meter(self, sender: LocalAddress, tier: str, mails: int) -> Meter | None:
         bound = self._settings.mails_a_day.get(tier)
-        return None if bound is None else Meter(organization, mails, bound)
+        if bound is None:
+            return None
+        near = math.ceil(bound * self._settings.policy.near_quota)
+        return Meter(sender.organization, mails, bound, near, sender.environment)
 
     async def _sender(self, address: str) -> LocalAddress:
         local = await self._directory.resolve(address)
@@ -238,32 +301,25 @@ class Submission:
             raise SendingPaused
         return local
 
-    async def _recipient(self, address: str) -> LocalAddress | None:
-        """Who ``address`` is here; None when it lives elsewhere."""
-        domain = address.rpartition("@")[2]
-        if not domain:
-            raise AddressSyntax
-        local = await self._directory.resolve(address)
-        if local is not None and not local.deleted:
-            return local
-        if local is not None or canonical(address).rpartition("@")[2] in self._settings.domains:
-            raise RecipientUnknown(f"There is no inbox {address} here.")
-        return None
-
 
 def make_submission(
-    settings: Config, store: Store, logins: Logins, limits: MessageLimits
+    settings: Config,
+    store: Store,
+    logins: Logins,
+    limits: MessageLimits,
+    take: Callable[[Actor], object] = _unbounded,
 ) -> Submission:
     """The submission desk of a worker, as the operator wants it."""
     return Submission(
         store.messages,
         store.directory,
         logins,
+        make_policy(store, frozenset({settings.shared_domain})),
         SubmissionSettings(
-            domains=frozenset({settings.shared_domain}),
             mails_a_day={name: settings.tiers.named(name).mails_per_day for name in TIER_NAMES},
             limits=limits,
         ),
+        take,
     )
 
 
@@ -282,6 +338,21 @@ def arrival(local: LocalAddress, delivered_to: str, source: str) -> Arrival:
     )
 
 
+def blocked(arriving: Arrival) -> Arrival:
+    """The same arrival of a sender whom a filter rule of its inbox blocks.
+
+    It lies in Junk, where mail programs may look at it; REST shows it to who asks for what is
+    blocked.
+    """
+    return replace(
+        arriving,
+        state="blocked",
+        role="junk",
+        keywords=(*arriving.keywords, "blocked"),
+        events=("message.received.blocked",),
+    )
+
+
 async def summarised(octets: bytes) -> MessageSummary:
     """Everything arrival needs to know of a message; large ones are scanned in a thread."""
     if len(octets) <= _SCAN_INLINE_OCTETS:
@@ -297,12 +368,24 @@ def _told_at_once(remote: bool, local: bool) -> tuple[str, ...]:
 
 def _jobs(envelope: Envelope, deliveries: Sequence[NewDelivery]) -> tuple[str, ...]:
     """What is left to do: the way to other servers, and to tell of success here (RFC 3461)."""
-    jobs = ("relay",) if any(not one.local for one in deliveries) else ()
+    jobs = ("relay",) if any(one.state == "queued" for one in deliveries) else ()
     asked = any(one.local and Notify.SUCCESS in one.options.get("notify", ()) for one in deliveries)
     return (*jobs, "report") if asked and envelope.reverse_path else jobs
 
 
-def _delivery(path: ForwardPath, local: bool, envid: str | None) -> NewDelivery:
+def _deliveries(envelope: Envelope, decision: Decision) -> tuple[NewDelivery, ...]:
+    """What becomes of each recipient at once."""
+    verdicts = {one.recipient: one for one in decision.verdicts}
+    return tuple(
+        _delivery(path, verdicts[path.address], envelope.envid) for path in envelope.forward_paths
+    )
+
+
+def _delivery(path: ForwardPath, verdict: Verdict, envid: str | None) -> NewDelivery:
+    if verdict.problem is not None:
+        why = {"reason_code": REASONS[type(verdict.problem)], "reason": verdict.problem.message}
+        return NewDelivery(path.address, False, "rejected", why)
+    local = verdict.local is not None
     options: dict[str, object] = {}
     if path.notify:
         options["notify"] = sorted(path.notify)
@@ -312,6 +395,15 @@ def _delivery(path: ForwardPath, local: bool, envid: str | None) -> NewDelivery:
         # What leaves keeps it with the relay; success here is told from the delivery.
         options["envid"] = envid
     return NewDelivery(path.address, local, "delivered" if local else "queued", options)
+
+
+def _answer(
+    asked: IdempotentRequest | None, state: str, suppressed: Sequence[str]
+) -> IdempotentRequest | None:
+    """The idempotency row of a request that is answered like this."""
+    if asked is None:
+        return None
+    return replace(asked, answer=state, told={"suppressed": suppressed} if suppressed else {})
 
 
 def _options(envelope: Envelope) -> dict[str, object]:

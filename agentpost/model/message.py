@@ -266,21 +266,30 @@ class NewDraft:
 
 @dataclass(frozen=True, slots=True)
 class IdempotentRequest:
-    """The Idempotency-Key of a request, the hash of what it asks, and the answer to repeat."""
+    """The Idempotency-Key of a request, the hash of what it asks, and the answer to repeat.
+
+    ``told`` is what the answer holds beside the ids and the status.
+    """
 
     key: str
     request_hash: bytes
     status: int = 202
     answer: str = "queued"
+    told: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Meter:
-    """An organization's mails to count against its bound for the day."""
+    """An organization's mails to count against its bound for the day.
+
+    From ``near`` mails on it is told once a day, in ``environment``, that the bound is near.
+    """
 
     organization: OrganizationId
     mails: int
     bound: int
+    near: int
+    environment: EnvironmentId
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,12 +297,14 @@ class Receipt:
     """What a submission came to; ``duplicate`` when it repeats one that was accepted before.
 
     ``status`` is ``queued`` while the relay has something to do, else ``delivered``.
+    ``suppressed`` are the recipients that it does not go to.
     """
 
     message_id: MessageId
     thread_id: ThreadId
     duplicate: bool = False
     status: str = "queued"
+    suppressed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

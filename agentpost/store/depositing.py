@@ -31,7 +31,7 @@ from agentpost.model.message import (
 _encode = msgspec.json.Encoder().encode
 _MAX_ATTACHMENTS = 32_767
 
-DEPOSIT = "SELECT * FROM deposit({})".format(", ".join(f"${n + 1}" for n in range(12)))
+DEPOSIT = "SELECT * FROM deposit({})".format(", ".join(f"${n + 1}" for n in range(13)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +76,7 @@ class Rows:
     keys: list[_Row] = field(default_factory=list)
     meters: list[Meter] = field(default_factory=list)
     keyworded: list[str] = field(default_factory=list)
+    rejected: list[str] = field(default_factory=list)
 
 
 def rows_of(
@@ -100,6 +101,7 @@ def arguments_of(batch: Sequence[Rows]) -> tuple[Sequence[Any], ...]:
         ),
         _counted(chain.from_iterable(rows.meters for rows in batch)),
         [message for rows in batch for message in rows.keyworded],
+        [message for rows in batch for message in rows.rejected],
     )
 
 
@@ -120,8 +122,10 @@ def _counted(meters: Iterable[Meter]) -> list[_Row]:
     """The mails of each organization in all, and its bound."""
     counted: dict[OrganizationId, _Row] = {}
     for meter in meters:
-        _, mails, _ = counted.get(meter.organization, ("", 0, 0))
-        counted[meter.organization] = (meter.organization, mails + meter.mails, meter.bound)
+        before = counted.get(meter.organization)
+        mails = meter.mails + (0 if before is None else before[1])
+        bounds = (meter.bound, meter.near, meter.environment)
+        counted[meter.organization] = (meter.organization, mails, *bounds)
     return list(counted.values())
 
 
@@ -178,6 +182,8 @@ def _add_sending(rows: Rows, deposit: Deposit, places: Mapping[OrganizationId, B
     for each in deposit.deliveries:
         options = _json(each.options) if each.options else "{}"
         rows.deliveries.append((*where, each.recipient, each.state, each.local, options))
+    if any(each.state == "rejected" for each in deposit.deliveries):
+        rows.rejected.append(first.message)
     if deposit.relay is not None:
         blob = places[first.organization].id
         path, options = deposit.relay.reverse_path, _json(deposit.relay.options)
@@ -195,7 +201,7 @@ def _add_draft(rows: Rows, deposit: Deposit) -> None:
     if deposit.replaces is not None:
         rows.replacements.append((first.inbox, deposit.replaces))
     if key is not None:
-        answer = (key.request_hash, key.status, key.answer)
+        answer = (key.request_hash, key.status, key.answer, _json(key.told))
         rows.keys.append((first.message, first.inbox, key.key, *answer))
 
 

@@ -71,6 +71,7 @@ class Events:
             query.add("e.seq > {0} AND e.seq < {1}", seq, settled)
             if types is not None:
                 query.add("e.type = ANY ({0})", list(types))
+            _hide(query, actor)
             if inboxes:
                 query.add("e.inbox_id = ANY ({0})", list(inboxes))
             if environments:
@@ -120,6 +121,7 @@ class Events:
             query = Narrowing(1, "ASC")
             reach(query, actor, None, "e", deleted=True)
             query.add("e.id = {0}", event)
+            _hide(query, actor)
             return await connection.row(
                 f"SELECT e.* FROM events e WHERE {query.condition}", *query.arguments
             )
@@ -140,6 +142,12 @@ SELECT {rows.MESSAGE_COLUMNS}, t.subject AS thread_subject,
         ORDER BY d.recipient) AS local
 FROM messages m JOIN threads t ON t.id = m.thread_id, {rows.PLACEMENT} WHERE m.id = $1
 """
+
+
+def _hide(query: Narrowing, actor: Actor) -> None:
+    """Leave out events of mail that the actor may not see."""
+    if not actor.may("blocked:read"):
+        query.add("e.type <> 'message.received.blocked'")
 
 
 def _event(row: Row) -> Event:

@@ -15,13 +15,13 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from agentpost.auth.addresses import lowered
-from agentpost.errors import Conflict, NotFound, Overloaded
+from agentpost.errors import Conflict, Forbidden, NotFound, Overloaded
 from agentpost.ids import EnvironmentId, InboxId, ModSeq, OrganizationId, new_id
 from agentpost.model.actor import Actor, Scope
 from agentpost.model.inbox import Inbox
 from agentpost.model.organization import NewMailCredential
 from agentpost.model.page import Page, PageRequest
-from agentpost.store import audit, checks, usernames
+from agentpost.store import audit, checks, pausing, usernames
 from agentpost.store.credentials import FIRST_NAME, Prepared, insert, prepare
 from agentpost.store.fresh import nobody
 from agentpost.store.naming import make_special
@@ -272,33 +272,37 @@ class Inboxes:
         checks.line("reason", reason, self._settings.limits.max_reason_characters)
 
         async def write(connection: Connection, where: Scope) -> Inbox:
-            return await _set(
-                connection,
-                actor,
-                where,
-                "inbox.paused",
-                "send_paused = true, paused_reason = $2, paused_by = $3,"
-                " paused_at = CASE WHEN send_paused THEN paused_at ELSE now() END",
-                reason,
-                actor.credential,
+            present = await _get(connection, where, lock=True)
+            await pausing.pause(connection, actor, where, reason)
+            await audit.append(
+                connection, actor, where, "inbox.paused", present.id, {"reason": reason}
             )
+            return await _get(connection, where)
 
         return await self._change(actor, reference, "inbox", write)
 
-    async def resume(self, actor: Actor, reference: str) -> Inbox:
-        """Let an inbox send again; one that is not paused stays as it is.  Raises: NotFound."""
+    async def resume(self, actor: Actor, reference: str, *, force: bool = False) -> Inbox:
+        """Let an inbox send again; one that is not paused stays as it is.
+
+        With ``force`` also against its bounces and complaints, which then are forgiven: only what
+        comes later counts towards the next pause.  Raises: NotFound; DeliverabilityCritical
+        without ``force``; Forbidden for ``force`` without the scope org:write.
+        """
+        if force and not actor.may("org:write"):
+            raise Forbidden(
+                "To resume with force needs the scope org:write.",
+                fix="Use a key that holds the scope org:write.",
+            )
 
         async def write(connection: Connection, where: Scope) -> Inbox:
             present = await _get(connection, where, lock=True)
             if not present.send_paused:
                 return present
-            return await _set(
-                connection,
-                actor,
-                where,
-                "inbox.resumed",
-                "send_paused = false, paused_reason = NULL, paused_at = NULL, paused_by = NULL",
+            forced = await pausing.resume(connection, where, force=force)
+            await audit.append(
+                connection, actor, where, "inbox.resumed", present.id, {"forced": forced}
             )
+            return await _get(connection, where)
 
         return await self._change(actor, reference, "inbox", write)
 

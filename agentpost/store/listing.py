@@ -50,6 +50,13 @@ _HIDES_HERE = (
 _HIDES_ANYWHERE = "coalesce((SELECT h.role FROM mailboxes h WHERE h.id = q.mailbox_id) = ANY ({0}::text[]), false)"
 
 
+_BLOCKED = (
+    "(m.state = 'blocked' AND EXISTS (SELECT 1 FROM placements q JOIN mailboxes b"
+    " ON b.id = q.mailbox_id WHERE q.message_id = m.id AND b.role = 'junk'))"
+)
+"""A filter rule blocks its sender, and nobody has taken it out of Junk."""
+
+
 class Listing:
     """One page of messages as a statement."""
 
@@ -160,7 +167,10 @@ def _placement(query: Narrowing, place: Scope | None, wanted: MessageFilter) -> 
             hides = query.spelled(_HIDES_HERE, place.inbox, hidden)
         else:
             hides = query.spelled(_HIDES_ANYWHERE, hidden)
-        query.add("p.hidden IS NOT TRUE")
+        seen = "p.hidden IS NOT TRUE"
+        query.add(f"({seen} OR {_BLOCKED})" if "blocked" in wanted.include else seen)
+    if "blocked" not in wanted.include and (wanted.folder is not None or "spam" in wanted.include):
+        query.add(f"NOT {_BLOCKED}")
     if wanted.seen is not None:
         query.add("(coalesce(p.flags, 0) & 1 <> 0) = {0}", wanted.seen)
     if wanted.flagged is not None:

@@ -12,6 +12,7 @@ import trio
 from agentpost.ids import InboxId
 from agentpost.store.authentication import Authentication
 from agentpost.store.blobs import Blobs, BlobsAt, open_blobs
+from agentpost.store.conversations import Conversations
 from agentpost.store.credentials import Credentials
 from agentpost.store.deployment import Deployment
 from agentpost.store.deposits import Committer, DepositLimits
@@ -29,9 +30,13 @@ from agentpost.store.mailboxes import Mailboxes, MailboxLimits
 from agentpost.store.messages import Messages
 from agentpost.store.organizations import Organizations
 from agentpost.store.pool import Database, PoolLimits
+from agentpost.store.refusals import Refusals
+from agentpost.store.reputation import Reputation
+from agentpost.store.rules import Rules
 from agentpost.store.search import Search
 from agentpost.store.settings import StoreSettings
 from agentpost.store.store import Door
+from agentpost.store.suppressions import Suppressions
 from agentpost.store.threads import Threads
 from agentpost.store.uploads import Uploads
 
@@ -89,6 +94,13 @@ class Store:
     uploads: Uploads
     deployment: Deployment
     jobs: Jobs
+    rules: Rules
+    suppressions: Suppressions
+    reputation: Reputation
+    conversations: Conversations
+    refusals: Refusals
+    forget: Callable[[str], None]
+    """Told the ids and addresses of inboxes, keys and recipients that are not what they were."""
 
 
 @asynccontextmanager
@@ -131,10 +143,12 @@ def _store(
     committed.listeners.append(index.stale)
     authentication = Authentication(door)
     directory = Directory(door)
+    suppressions = Suppressions(door)
 
     def forget(name: str) -> None:
         authentication.forget(name)
         directory.forget(name)
+        suppressions.forget(name)
 
     return Store(
         database=database,
@@ -161,4 +175,10 @@ def _store(
         uploads=Uploads(door),
         deployment=Deployment(door),
         jobs=Jobs(door),
+        rules=Rules(door),
+        suppressions=suppressions,
+        reputation=Reputation(door),
+        conversations=Conversations(door),
+        refusals=Refusals(door, forget),
+        forget=forget,
     )

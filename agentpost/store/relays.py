@@ -38,12 +38,17 @@ from agentpost.model.relay import (
     Settlement,
 )
 from agentpost.store.blobs import Blobs
+from agentpost.store.fresh import nobody
 from agentpost.store.pool import Connection, Row
 from agentpost.store.store import Door
 
 
 class Relays:
-    """Messages on their way to other servers."""
+    """Messages on their way to other servers.
+
+    ``forget`` is told the inboxes that may have been paused, and the recipients that may have been
+    suppressed.
+    """
 
     def __init__(
         self,
@@ -51,11 +56,13 @@ class Relays:
         blobs: Blobs,
         committed: Callable[[InboxId], None],
         queued: Callable[[], None],
+        forget: Callable[[str], None] = nobody,
     ) -> None:
         self._door = door
         self._blobs = blobs
         self._committed = committed
         self._queued = queued
+        self._forget = forget
 
     async def begin(
         self, actor: Actor, messages: Sequence[MessageId], routing: Routing
@@ -96,6 +103,15 @@ class Relays:
             return await connection.rows(_SETTLE, *columns)
 
         rows = await self._door.write(actor, None, None, write, single=True)
+        ended = [
+            one.recipient
+            for settlement in settlements
+            for one in settlement.outcomes
+            if one.state in ("bounced", "complained")
+        ]
+        if ended:
+            for name in (*ended, *(row["inbox_id"] for row in rows)):
+                self._forget(name)
         for inbox in dict.fromkeys(InboxId(row["inbox_id"]) for row in rows):
             self._committed(inbox)
         if any(settlement.report is not None for settlement in settlements):

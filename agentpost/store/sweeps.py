@@ -11,7 +11,7 @@ from agentpost.store.blobs import Blobs, location_of
 from agentpost.store.pool import Connection
 from agentpost.store.store import Door
 
-Aged = Literal["idempotency", "events", "failed_jobs", "tombstones"]
+Aged = Literal["idempotency", "events", "failed_jobs", "tombstones", "outcomes", "reputation"]
 """Kinds of rows that have an age at which they go."""
 
 _FORGET: dict[Aged, str] = {
@@ -21,6 +21,10 @@ _FORGET: dict[Aged, str] = {
     "SELECT ctid FROM events WHERE created_at < now() - $1::interval LIMIT $2))",
     "failed_jobs": "DELETE FROM jobs WHERE ctid = ANY (ARRAY(SELECT ctid FROM jobs"
     " WHERE state = 'failed' AND NOT standing AND created_at < now() - $1::interval LIMIT $2))",
+    "outcomes": "DELETE FROM outcomes WHERE ctid = ANY (ARRAY("
+    "SELECT ctid FROM outcomes WHERE created_at < now() - $1::interval LIMIT $2))",
+    "reputation": "DELETE FROM reputation WHERE ctid = ANY (ARRAY("
+    "SELECT ctid FROM reputation WHERE day < current_date - $1::interval LIMIT $2))",
     # The inbox keeps in mind up to where its tombstones may be missing.
     "tombstones": "WITH gone AS (DELETE FROM expunged WHERE ctid = ANY (ARRAY("
     "  SELECT ctid FROM expunged WHERE gone_at < now() - $1::interval ORDER BY gone_at LIMIT $2))"

@@ -39,7 +39,8 @@ _SUMMARY = """
         FROM messages m LEFT JOIN LATERAL (
             SELECT bit_or(q.flags) AS flags,
                 CASE WHEN bool_and(coalesce(b.role, '') = 'trash') THEN 'trash'
-                    WHEN bool_and(coalesce(b.role, '') IN ('trash', 'junk')) THEN 'junk'
+                    WHEN bool_and(coalesce(b.role, '') IN ('trash', 'junk'))
+                    THEN CASE m.state WHEN 'blocked' THEN 'blocked' ELSE 'junk' END
                 END AS hidden
             FROM placements q JOIN mailboxes b ON b.id = q.mailbox_id
             WHERE q.message_id = m.id
@@ -49,8 +50,9 @@ _SUMMARY = """
 """
 """A thread's messages as one; drafts do not count."""
 
-_HIDDEN = {"trash": "trash", "spam": "junk"}
-"""What a list shows when asked only: the role of the mailboxes by the name of what to include."""
+_HIDDEN = {"trash": "trash", "spam": "junk", "blocked": "blocked"}
+"""What a list shows when asked only: the role of the mailboxes by the name of what to include, and
+what lies in Junk because its sender is blocked."""
 
 
 class Threads:

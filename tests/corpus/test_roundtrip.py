@@ -18,6 +18,7 @@ import trio
 
 from agentpost.errors import Problem
 from agentpost.mail.delivery import Delivery
+from agentpost.mail.policy import make_policy
 from tests.corpus.samples import Sample, submittable
 from tests.corpus.strict import Client, Refused, Value, check_body, check_envelope
 from tests.durability.house import furnish
@@ -42,7 +43,8 @@ async def test_local_delivery_keeps_every_octet(
     async with open_place(database_url, tmp_path) as place:
         assert place.actor.address is not None
         address = place.actor.address
-        delivery = Delivery(place.store.messages, place.store.directory)
+        policy = make_policy(place.store, frozenset())
+        delivery = Delivery(place.store.messages, place.store.directory, policy)
 
         async def deliver(each: list[Sample]) -> None:
             for sample in each:

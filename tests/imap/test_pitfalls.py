@@ -12,6 +12,7 @@ from itertools import pairwise
 import pytest
 import trio
 
+from agentpost.mail.policy import make_policy
 from agentpost.mail.submission import Submission, SubmissionSettings
 from agentpost.model.envelope import Envelope, ForwardPath
 from agentpost.model.mailbox import Flag, FlagChange
@@ -30,7 +31,8 @@ def submission(place: Place) -> Submission:
         place.store.messages,
         place.store.directory,
         place.desk.logins,
-        SubmissionSettings(frozenset({"shared.test"}), {"enterprise": None}),
+        make_policy(place.store, frozenset({"shared.test"})),
+        SubmissionSettings({"enterprise": None}),
     )
 
 

@@ -19,6 +19,7 @@ from agentpost.imap.states import Authenticated
 from agentpost.limits import ImapLimits, MessageLimits, SubmissionLimits
 from agentpost.mail.appending import Appending
 from agentpost.mail.logins import Logins
+from agentpost.mail.policy import make_policy
 from agentpost.mail.submission import Submission, SubmissionSettings
 from agentpost.model.actor import SCOPES, Actor, Scope, system_actor, widen
 from agentpost.model.inbox import Inbox
@@ -171,6 +172,7 @@ async def open_world(database_url: str, blobs: Path) -> AsyncIterator[World]:
             store.messages,
             store.directory,
             logins,
-            SubmissionSettings(frozenset({"shared.test"}), {}),
+            make_policy(store, frozenset({"shared.test"})),
+            SubmissionSettings({}),
         )
         yield World(store, desk, submission, acme, globex, second.id, inbox.inbox)

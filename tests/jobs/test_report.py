@@ -19,14 +19,15 @@ from agentpost.model.job import Done, GivenUp, Job
 from agentpost.model.relay import Outgoing, RecipientOutcome
 from agentpost.store.directory import Directory
 from tests.jobs.test_relay import Scripted, claim, relaying, say
-from tests.jobs.world import LETTER, World
+from tests.jobs.world import LETTER, World, policy_over
 
 HOST = "agentpost.localhost"
 
 
 def reporting(world: World) -> ReportWork:
-    directory = Directory(world.messages._door)
-    delivery = Delivery(world.messages, directory)
+    door = world.messages._door
+    directory = Directory(door)
+    delivery = Delivery(world.messages, directory, policy_over(door, directory))
     return ReportWork(world.relays, world.messages, delivery, HOST)
 
 

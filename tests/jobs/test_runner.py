@@ -22,7 +22,7 @@ from agentpost.model.actor import system_actor
 from agentpost.model.job import Again, Done, GivenUp, Job, Verdict
 from agentpost.store.directory import Directory
 from agentpost.store.pool import Database
-from tests.jobs.world import World, make_world
+from tests.jobs.world import World, make_world, policy_over
 
 FAST = JobLimits(poll_s=30, gather_s=0.0, first_retry_s=0.01, drain_s=0.2)
 
@@ -317,7 +317,9 @@ async def test_mail_goes_through_the_simulator(database: Database, tmp_path: Pat
     message = await world.send(
         "bounce@simulator.x.example", "ooo@simulator.x.example", "c@example.com"
     )
-    delivery = Delivery(world.messages, Directory(world.messages._door))
+    directory = Directory(world.messages._door)
+    policy = policy_over(world.messages._door, directory)
+    delivery = Delivery(world.messages, directory, policy)
     telling = ReportWork(world.relays, world.messages, delivery, "agentpost.localhost")
     async with Running(Runner(world.jobs, [work, telling], FAST)):
         await until(lambda: none_left(world))

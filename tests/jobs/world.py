@@ -9,19 +9,25 @@ from typing import Any
 import msgspec
 
 from agentpost.ids import EnvironmentId, InboxId, MessageId, OrganizationId, new_id
+from agentpost.mail.policy import Policy
 from agentpost.mime.summary import summarise
 from agentpost.model.actor import Scope, system_actor
 from agentpost.model.mailbox import Flag
 from agentpost.model.message import Arrival, NewDelivery, NewRelay
 from agentpost.store.blobs_disk import DiskBlobs
+from agentpost.store.conversations import Conversations
 from agentpost.store.depositing import Deposit
 from agentpost.store.deposits import Committer, DepositLimits
+from agentpost.store.directory import Directory
 from agentpost.store.jobs import Jobs
 from agentpost.store.messages import Messages
 from agentpost.store.naming import make_special
 from agentpost.store.pool import Connection, Database, Row
+from agentpost.store.refusals import Refusals
 from agentpost.store.relays import Relays
+from agentpost.store.rules import Rules
 from agentpost.store.store import Door
+from agentpost.store.suppressions import Suppressions
 
 LETTER = (
     b"From: agent@agentpost.localhost\r\n"
@@ -128,6 +134,18 @@ class World:
     async def due(self) -> None:
         """Make every waiting job due now."""
         await self.execute("UPDATE jobs SET run_at = now() WHERE state = 'ready'")
+
+
+def policy_over(door: Door, directory: Directory, *domains: str) -> Policy:
+    """The policy that a worker has, over one door."""
+    return Policy(
+        directory,
+        Rules(door),
+        Suppressions(door),
+        Conversations(door),
+        Refusals(door, directory.forget),
+        frozenset(domains),
+    )
 
 
 async def make_world(database: Database, blob_root: Path, kind: str = "live") -> World:

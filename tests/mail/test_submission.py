@@ -21,7 +21,7 @@ from agentpost.model.relay import Doubts, Routing
 from agentpost.store.authentication import Authentication
 from agentpost.store.directory import Directory
 from agentpost.store.pool import Database
-from tests.jobs.world import World, make_world
+from tests.jobs.world import World, make_world, policy_over
 
 SIMULATED = "someone@simulator.x.example"
 
@@ -37,16 +37,17 @@ class Office:
         self.world = world
         door = world.messages._door
         directory = Directory(door)
-        settings = SubmissionSettings(frozenset({"agentpost.localhost"}), {})
+        policy = policy_over(door, directory, "agentpost.localhost")
+        settings = SubmissionSettings({})
         self.submission = Submission(
-            world.messages, directory, Logins(Authentication(door)), settings
+            world.messages, directory, Logins(Authentication(door)), policy, settings
         )
         simulator = Simulator(_nowhere)
         host = "agentpost.localhost"
         self.works: dict[str, Work] = {
             "relay": RelayWork(world.relays, Ways(simulator, simulator), host),
             "report": ReportWork(
-                world.relays, world.messages, Delivery(world.messages, directory), host
+                world.relays, world.messages, Delivery(world.messages, directory, policy), host
             ),
         }
 

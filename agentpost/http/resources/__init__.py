@@ -11,8 +11,10 @@ from agentpost.http.resources import (
     client_config,
     contents,
     credentials,
+    deliverability,
     drafts,
     environments,
+    filter_rules,
     folders,
     importing,
     inboxes,
@@ -23,6 +25,7 @@ from agentpost.http.resources import (
     organization,
     sending,
     socket,
+    suppressions,
     threads,
 )
 
@@ -32,6 +35,7 @@ RESOURCES: Final[tuple[Routes, ...]] = (
     environments.routes,
     api_keys.routes,
     inboxes.routes,
+    deliverability.routes,
     credentials.routes,
     client_config.routes,
     client_config.public,
@@ -48,5 +52,7 @@ RESOURCES: Final[tuple[Routes, ...]] = (
     labels.routes,
     drafts.routes,
     jobs.routes,
+    filter_rules.routes,
+    suppressions.routes,
     socket.routes,
 )

@@ -108,12 +108,16 @@ class DraftBody(msgspec.Struct, frozen=True):
     attachments: list[DraftAttachmentBody] | UnsetType = UNSET
 
 
-class SentDraftBody(msgspec.Struct, frozen=True):
+class SentDraftBody(msgspec.Struct, frozen=True, omit_defaults=True):
     """The message that the draft became."""
 
     id: str
     thread_id: str
     status: Annotated[str, Meta(description="queued, or delivered when all live here")]
+    suppressed: Annotated[
+        list[str] | UnsetType,
+        Meta(description="Recipients on the suppression list, whom it does not go to"),
+    ] = UNSET
 
 
 EXAMPLE: Final[dict[str, Any]] = {

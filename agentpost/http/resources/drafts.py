@@ -17,11 +17,17 @@ from agentpost.errors import (
     Conflict,
     IdempotencyInFlight,
     IdempotencyKeyReuse,
+    MessageUnacceptable,
     NotFound,
     PreconditionFailed,
     QuotaExceeded,
+    RecipientNotAllowed,
+    RecipientSuppressed,
+    RecipientUnknown,
+    SendBlocked,
     SendingPaused,
     TooLarge,
+    TooManyRecipients,
     UnknownField,
 )
 from agentpost.http.conditional import check_match
@@ -212,6 +218,12 @@ async def delete_draft(request: Request[None, None]) -> Response:
         IdempotencyKeyReuse,
         QuotaExceeded,
         SendingPaused,
+        SendBlocked,
+        RecipientNotAllowed,
+        RecipientSuppressed,
+        RecipientUnknown,
+        TooManyRecipients,
+        MessageUnacceptable,
         PreconditionFailed,
     ),
     idempotent=True,
@@ -233,7 +245,12 @@ async def send_draft(request: Request[None, None]) -> Response:
         check_match(allowed_versions(request), draft.message.modseq)
         local = await _home(desk, draft)
         receipt = await desk.composing.send_draft(actor, local, draft, idempotency)
-        return Response(SentDraftBody(receipt.message_id, receipt.thread_id, receipt.status))
+        suppressed = list(receipt.suppressed) or UNSET
+        return Response(
+            SentDraftBody(
+                receipt.message_id, receipt.thread_id, receipt.status, suppressed=suppressed
+            )
+        )
 
     return await once(request, execute)
 

@@ -10,6 +10,7 @@ from msgspec import UNSET, Meta, UnsetType
 from agentpost.clock import rfc3339
 from agentpost.errors import (
     Conflict,
+    DeliverabilityCritical,
     NotFound,
     PreconditionFailed,
     UnknownField,
@@ -77,6 +78,15 @@ class PauseBody(Body, frozen=True, forbid_unknown_fields=True):
     """Why sending is to stop."""
 
     reason: Annotated[Line, Meta(min_length=1, max_length=500)] = "manual"
+
+
+class ResumeBody(Body, frozen=True, forbid_unknown_fields=True):
+    """Whether bounces and complaints are to be forgiven."""
+
+    force: Annotated[
+        bool,
+        Meta(description="Also against its bounces and complaints; needs the scope org:write"),
+    ] = False
 
 
 class ServerBody(msgspec.Struct, frozen=True):
@@ -388,11 +398,19 @@ async def pause_inbox(request: Request[PauseBody, None]) -> Response:
 @routes.post(
     "/inboxes/{inbox}/resume",
     scope="inboxes:write",
+    body=ResumeBody,
     answer=InboxBody,
     summary="Let an inbox send again",
-    examples={"response": _EXAMPLE},
+    examples={"request": {"force": False}, "response": _EXAMPLE},
+    raises=(DeliverabilityCritical, UnknownField),
 )
-async def resume_inbox(request: Request[None, None]) -> Response:
-    """Lets the inbox send again; one that is not paused stays as it is."""
+async def resume_inbox(request: Request[ResumeBody, None]) -> Response:
+    """Lets the inbox send again; one that is not paused stays as it is.
+
+    While its bounces or complaints are above what pauses an inbox this is refused, unless it is
+    forced; then only what comes later counts towards the next pause.
+    """
     inboxes = desk_of(request).store.inboxes
-    return _shown(await inboxes.resume(request.actor, request.params["inbox"]))
+    return _shown(
+        await inboxes.resume(request.actor, request.params["inbox"], force=request.body.force)
+    )

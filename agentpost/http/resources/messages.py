@@ -69,7 +69,10 @@ class MessagesQuery(ListQuery, frozen=True, forbid_unknown_fields=True, rename={
     before: Moment | None = None
     include: Annotated[
         list[Literal["spam", "trash", "blocked"]],
-        Meta(description="Also what lies only in Junk or Trash; needs spam:read, trash:read"),
+        Meta(
+            description="Also what lies only in Junk or Trash, or came from a blocked sender;"
+            " needs spam:read, trash:read, blocked:read"
+        ),
     ] = msgspec.field(default_factory=list)
     include_deleted: Annotated[bool, Meta(description="Also what is in deleted inboxes")] = False
     view: View = "summary"

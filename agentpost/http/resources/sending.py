@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
@@ -14,7 +14,10 @@ from agentpost.errors import (
     IdempotencyKeyReuse,
     MessageUnacceptable,
     QuotaExceeded,
+    RecipientNotAllowed,
+    RecipientSuppressed,
     RecipientUnknown,
+    SendBlocked,
     SendingPaused,
     TooLarge,
     TooManyRecipients,
@@ -37,7 +40,7 @@ from agentpost.ids import MessageId
 from agentpost.mail.composing import SCOPES, Answer, AnswerKind, Beside, Origin
 from agentpost.mime.compose import Composition
 from agentpost.model.inbox import LocalAddress
-from agentpost.model.message import IdempotentRequest
+from agentpost.model.message import IdempotentRequest, Receipt
 from agentpost.store import checks
 from agentpost.store.store import Place
 
@@ -55,6 +58,9 @@ REFUSALS: Final = (
     MessageUnacceptable,
     TooLarge,
     SendingPaused,
+    SendBlocked,
+    RecipientNotAllowed,
+    RecipientSuppressed,
     QuotaExceeded,
     IdempotencyInFlight,
     IdempotencyKeyReuse,
@@ -93,6 +99,10 @@ class RehearsedRecipientBody(msgspec.Struct, frozen=True):
 
     email: str
     local: Annotated[bool, Meta(description="Lives here: it would arrive at once")]
+    verdict: Annotated[
+        Literal["send", "suppressed"], Meta(description="suppressed: it would be left out")
+    ]
+    rule_id: Annotated[str | None, Meta(description="The filter rule that allows it")]
 
 
 class SentBody(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -104,6 +114,10 @@ class SentBody(msgspec.Struct, frozen=True, omit_defaults=True):
     size: Annotated[int | UnsetType, Meta(description="With dry_run: octets")] = UNSET
     recipients: Annotated[
         list[RehearsedRecipientBody] | UnsetType, Meta(description="With dry_run")
+    ] = UNSET
+    suppressed: Annotated[
+        list[str] | UnsetType,
+        Meta(description="Recipients on the suppression list, whom it does not go to"),
     ] = UNSET
 
 
@@ -217,7 +231,7 @@ async def _send(request: Request[SendBody, None]) -> Response:
         if body.save_as_draft:
             return await _saved(request, local, letter, extra, Origin())
         receipt = await desk.composing.send(request.actor, local, letter, extra)
-        return _accepted(receipt.message_id, receipt.thread_id, receipt.status)
+        return _accepted(receipt)
 
     return await once(request, execute, 201 if body.save_as_draft else 202)
 
@@ -240,7 +254,7 @@ async def _answer(request: Request[Any, None], kind: AnswerKind) -> Response:
             return await _saved(request, local, letter, extra, _origin(MessageId(message), kind))
         receipt = await desk.composing.send(actor, local, letter, extra, SCOPES[kind])
         await desk.composing.mark_answered(actor, message, kind)
-        return _accepted(receipt.message_id, receipt.thread_id, receipt.status)
+        return _accepted(receipt)
 
     if body.dry_run:
         return await execute(None)
@@ -285,10 +299,21 @@ async def _rehearsed(
     request: Request[Any, None], local: LocalAddress, letter: Composition
 ) -> Response:
     found = await desk_of(request).composing.rehearse(request.actor, local, letter)
-    recipients = [RehearsedRecipientBody(email, here) for email, here in found.recipients]
+    recipients = [
+        RehearsedRecipientBody(
+            one.recipient,
+            one.local is not None,
+            "suppressed" if one.suppressed else "send",
+            one.rule,
+        )
+        for one in found.recipients
+    ]
     body = SentBody(None, None, "dry_run", size=found.size, recipients=recipients)
     return Response(body, status=200)
 
 
-def _accepted(message: str, thread: str, status: str) -> Response:
-    return Response(SentBody(message, thread, status))
+def _accepted(receipt: Receipt) -> Response:
+    suppressed = list(receipt.suppressed) or UNSET
+    return Response(
+        SentBody(receipt.message_id, receipt.thread_id, receipt.status, suppressed=suppressed)
+    )

@@ -215,7 +215,7 @@ COMMENT ON COLUMN messages.recipients IS '{"to": [...], "cc": [...], "bcc": [...
 COMMENT ON COLUMN messages.fingerprint IS
     'what a submission looked like, so that its repetition is recognised';
 COMMENT ON COLUMN messages.state IS
-    'received | draft | stored | queued | sent | delivered | bounced | complained | rejected | failed';
+    'received | blocked | draft | stored | queued | sent | delivered | bounced | complained | rejected | failed';
 ALTER TABLE messages ALTER COLUMN envelope SET STORAGE EXTERNAL;
 ALTER TABLE messages ALTER COLUMN bodystructure SET STORAGE EXTERNAL;
 ALTER TABLE messages ALTER COLUMN parts SET STORAGE EXTERNAL;

@@ -43,19 +43,24 @@ CREATE TYPE deposit_draft AS (
 );
 -- Messages in Drafts that a new one takes the place of.
 CREATE TYPE deposit_replacement AS (inbox text COLLATE "C", replaced text COLLATE "C");
--- Idempotency keys, with the answer to repeat.
+-- Idempotency keys, with the answer to repeat: its status, and what else it told.
 CREATE TYPE deposit_key AS (
     message text COLLATE "C", inbox text COLLATE "C", key text COLLATE "C", request_hash bytea,
-    status smallint, answer text
+    status smallint, answer text, told jsonb
 );
--- Limited organizations: mails of this batch and the day's bound.
-CREATE TYPE deposit_meter AS (organization text COLLATE "C", mails bigint, bound bigint);
+-- Limited organizations: mails of this batch, the day's bound, the number from which on the bound
+-- is near, and the environment that is told so.
+CREATE TYPE deposit_meter AS (
+    organization text COLLATE "C", mails bigint, bound bigint, near bigint,
+    environment text COLLATE "C"
+);
 
 CREATE FUNCTION deposit(
     inbox_ids text[], messages deposit_message[], blobs deposit_blob[],
     deliveries deposit_delivery[], fingerprints deposit_fingerprint[], jobs deposit_job[],
     relays deposit_relay[], drafts deposit_draft[], replacements deposit_replacement[],
-    keys deposit_key[], meters deposit_meter[], keyworded text[]
+    keys deposit_key[], meters deposit_meter[], keyworded text[],
+    rejected text[]
 ) RETURNS TABLE (
     ordinal bigint, mailbox_id bigint, uidvalidity bigint, uid bigint, modseq bigint,
     thread_id text
@@ -67,6 +72,7 @@ LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan
 DECLARE
     v_stored bigint;
     v_meter deposit_meter;
+    v_mails bigint;
 BEGIN
     -- Always in the same order, so that two batches cannot wait for each other in a ring.
     PERFORM 1 FROM inboxes i WHERE i.id = ANY (inbox_ids) ORDER BY i.id FOR UPDATE;
@@ -102,9 +108,14 @@ BEGIN
         SELECT v_meter.organization, current_date, v_meter.mails
         WHERE v_meter.mails <= v_meter.bound
         ON CONFLICT ON CONSTRAINT usage_pkey DO UPDATE SET mails = present.mails + excluded.mails
-        WHERE present.mails + excluded.mails <= v_meter.bound;
+        WHERE present.mails + excluded.mails <= v_meter.bound
+        RETURNING present.mails INTO v_mails;
         IF NOT FOUND THEN
             RAISE EXCEPTION 'quota' USING ERRCODE = 'AP001';
+        END IF;
+        IF v_mails >= v_meter.near AND v_mails - v_meter.mails < v_meter.near THEN
+            PERFORM tell_quota(v_meter.organization, v_meter.environment, 'quota.approaching',
+                v_mails, v_meter.bound);
         END IF;
     END LOOP;
 
@@ -217,6 +228,9 @@ BEGIN
             l.options
         FROM unnest(relays) AS l JOIN inboxes i ON i.id = l.inbox;
     END IF;
+    IF cardinality(rejected) > 0 THEN
+        PERFORM tell_rejected(rejected);
+    END IF;
     IF cardinality(drafts) > 0 THEN
         INSERT INTO drafts AS present (id, organization_id, environment_id, inbox_id, message_id,
             client_id, in_reply_to, reply_all, forward_of)
@@ -235,8 +249,8 @@ BEGIN
     IF cardinality(keys) > 0 THEN
         INSERT INTO idempotency (environment_id, key, organization_id, request_hash, status, body)
         SELECT m.environment_id, k.key, m.organization_id, k.request_hash, k.status,
-            convert_to(jsonb_build_object('id', m.id, 'thread_id', m.thread_id, 'status',
-                k.answer)::text, 'UTF8')
+            convert_to((jsonb_build_object('id', m.id, 'thread_id', m.thread_id, 'status',
+                k.answer) || k.told)::text, 'UTF8')
         FROM unnest(keys) AS k JOIN messages m ON m.id = k.message;
     END IF;
 END

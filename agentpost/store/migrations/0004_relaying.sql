@@ -131,6 +131,7 @@ DECLARE
     v_blobs text[];
     v_finished text[];
 BEGIN
+    PERFORM hold_senders(ARRAY(SELECT r_message[o] FROM unnest(o_relay) AS o), o_state);
     -- In one order, so that two settlements cannot wait for each other in a ring.
     PERFORM 1 FROM relays l WHERE l.message_id = ANY (r_message) ORDER BY l.message_id FOR UPDATE;
     SELECT array_agg(r.ord::integer), array_agg(l.inbox_id)
@@ -169,11 +170,19 @@ BEGIN
     INSERT INTO events (environment_id, id, organization_id, inbox_id, type, modseq, data)
     SELECT l.environment_id, e.id, l.organization_id, l.inbox_id, e.type, NULL,
         jsonb_build_object('message_id', l.message_id, 'thread_id', m.thread_id) || e.data
+            || CASE WHEN e.type = 'message.bounced'
+                THEN jsonb_build_object('suppressed', bounce_suppresses(e.data)) ELSE '{}' END
     FROM unnest(e_relay, e_id, e_type, e_data) WITH ORDINALITY AS e (relay, id, type, data, ord)
     JOIN relays l ON l.message_id = r_message[e.relay]
     LEFT JOIN messages m ON m.id = l.message_id
     WHERE e.type <> 'message.sent' OR NOT l.accepted
     ORDER BY e.ord;
+
+    PERFORM after_outcomes(array_agg(r_message[o.relay]), array_agg(o.recipient),
+        array_agg(o.state),
+        array_agg(CASE o.state WHEN 'bounced' THEN bounce_kind(o.status) END))
+    FROM unnest(o_relay, o_recipient, o_state, o_status) AS o (relay, recipient, state, status)
+    WHERE o.relay = ANY (v_open);
 
     -- The sender is told by mail: exactly once, because that is a job of its own from here on.
     INSERT INTO jobs (organization_id, kind, payload)

@@ -38,6 +38,9 @@ BEGIN
     WHERE p.mailbox_id = b.id AND b.inbox_id = ANY (ids);
     DELETE FROM expunged e WHERE e.inbox_id = ANY (ids);
     DELETE FROM drafts d WHERE d.inbox_id = ANY (ids);
+    DELETE FROM filter_rules f WHERE f.inbox_id = ANY (ids);
+    DELETE FROM reputation r WHERE r.inbox_id = ANY (ids);
+    DELETE FROM standings g WHERE g.inbox_id = ANY (ids);
     DELETE FROM unindexed u WHERE u.inbox_id = ANY (ids);
     DELETE FROM message_texts t WHERE t.inbox_id = ANY (ids);
     DELETE FROM thread_refs r WHERE r.inbox_id = ANY (ids);
@@ -89,6 +92,8 @@ BEGIN
     PERFORM release_blobs(v_blobs);
     DELETE FROM events e WHERE e.environment_id = of_environment;
     DELETE FROM idempotency y WHERE y.environment_id = of_environment;
+    DELETE FROM filter_rules f WHERE f.environment_id = of_environment;
+    DELETE FROM suppressions s WHERE s.environment_id = of_environment;
     DELETE FROM environments e WHERE e.id = of_environment;
     RETURN QUERY
     UPDATE api_keys k SET

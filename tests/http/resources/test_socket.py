@@ -13,6 +13,7 @@ from wsproto import ConnectionType, WSConnection
 from wsproto.events import AcceptConnection, CloseConnection, Ping, Request, TextMessage
 
 from agentpost.mail.delivery import Delivery
+from agentpost.mail.policy import make_policy
 from agentpost.model.actor import system_actor
 from agentpost.model.inbox import Inbox
 from agentpost.model.mailbox import Placed
@@ -93,7 +94,8 @@ async def socket(tenant: Tenant, *scopes: str, **bounds: Any) -> AsyncIterator[S
 
 async def deliver_event(acme: Tenant, inbox: Inbox, octets: bytes | None = None) -> Placed:
     """A delivery as it comes from outside, with its event."""
-    delivery = Delivery(acme.store.messages, acme.store.directory)
+    policy = make_policy(acme.store, frozenset())
+    delivery = Delivery(acme.store.messages, acme.store.directory, policy)
     placed = await delivery.deliver(inbox.address, octets or letter(), "smtp")
     assert placed is not None
     return placed

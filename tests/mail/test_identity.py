@@ -12,7 +12,7 @@ from agentpost.errors import (
     RoutingLoop,
 )
 from agentpost.limits import MessageLimits
-from agentpost.mail.policy import check_submission
+from agentpost.mail.identity import check_submission
 
 OWN = "inbox-a@shared.test"
 FROM = b"From: inbox-a@shared.test\r\n"
