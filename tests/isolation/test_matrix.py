@@ -19,11 +19,14 @@ from agentpost.http.endpoint import Endpoint
 from agentpost.http.resources import RESOURCES
 from agentpost.ids import job_id
 from agentpost.model.actor import SCOPES, system_actor, widen
+from agentpost.store.rules import RuleRequest
+from agentpost.store.suppressions import SuppressionRequest
 from tests.http.resources.conftest import ALL, Answer, Caller, Tenant, deliver, running
 
 SAMPLES: Final[dict[str, object]] = {
     "BatchDeleteBody": {"ids": ["{message}"]},
     "BatchGetBody": {"ids": ["{message}"]},
+    "CheckBody": {"direction": "send", "address": "ada@elsewhere.example", "inbox": "{inbox}"},
     "BatchMarksBody": {"ids": ["{message}"], "seen": True},
     "ForwardBody": {"to": "ada@elsewhere.example", "text_body": "FYI"},
     "ReplyBody": {"text_body": "Yes."},
@@ -117,6 +120,12 @@ async def matrix(database_url: str, tmp_path: Path) -> AsyncIterator[Matrix]:
             {"message_id": placed.message},
             organization=acme.actor.organization,
         )
+        rule, _ = await store.rules.create(
+            acme.actor, RuleRequest("send", "allow", "domain", "partner.example")
+        )
+        suppressed, _ = await store.suppressions.add(
+            acme.actor, SuppressionRequest("gone-for-ever@elsewhere.example")
+        )
         spare = await (await acme.caller("inboxes:read"))("GET", "/me")
         names = {
             "inbox": inbox.id,
@@ -129,6 +138,8 @@ async def matrix(database_url: str, tmp_path: Path) -> AsyncIterator[Matrix]:
             "environment": second.id,
             "folder": "secret-inbox-folder",
             "job": job_id(job),
+            "rule": rule.id,
+            "address": suppressed.address,
         }
         yield Matrix(acme, globex, names)
 
@@ -229,6 +240,7 @@ async def test_another_s_and_none_at_all_read_alike(matrix: Matrix) -> None:
     """What exists elsewhere is refused in the same words as what exists nowhere."""
     absent = {name: f"{value[:4]}{ABSENT}" for name, value in matrix.names.items()}
     absent |= {"credential": f"mc_{ABSENT}", "folder": "secret-inbox-folder"}
+    absent |= {"rule": f"fr_{ABSENT}", "address": "nobody@elsewhere.example"}
     wrong = {}
     for endpoint in ROUTES:
         if "{" not in endpoint.path:

@@ -51,6 +51,7 @@ def test_the_owner_may_write(header: bytes) -> None:
     [
         b"",
         b"Subject: nobody\r\n",
+        # S05.03: one From, and no second reading of it.
         FROM + b"From: ceo@other.test\r\n",
         FROM + FROM,
         b"From : inbox-a@shared.test\r\n",

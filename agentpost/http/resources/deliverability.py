@@ -23,9 +23,12 @@ _BELOW: Final[dict[Rating, tuple[Rating, float]]] = {
 class DeliverabilityQuery(Query, frozen=True, forbid_unknown_fields=True):
     """Over which time."""
 
-    window_days: Annotated[
-        int | None, Meta(ge=1, le=90, description="Up to today; the configured ones if left out")
-    ] = None
+    window_days: (
+        Annotated[
+            int, Meta(ge=1, le=90, description="Up to today; the configured ones if left out")
+        ]
+        | None
+    ) = None
 
 
 class ThresholdBody(msgspec.Struct, frozen=True):

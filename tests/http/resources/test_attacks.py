@@ -479,12 +479,12 @@ _OUT: Final = (
     | dict.fromkeys(("R05.01", "R05.03", "R05.04"), "mail does not come from SNS yet")
     | {"R06.02": _SIGN_IN, "R06.03": _SIGN_IN}
     | {"R07.01": "there is no console that shows HTML", "R07.03": "no URL is presigned yet"}
-    | {"L01.02": "nothing limits how often two agents answer each other yet"}
 )
 _ELSEWHERE: Final = {
     "R02.07": "tests/http/test_wire.py",
     "R08.01": "tests/mime/test_reply_html.py",
     "L01.01": "tests/mail/test_relay_simulator.py",
+    "L01.02": "tests/mail/test_policy.py",
     "L01.03": "tests/jobs/test_report.py",
     "G01.02": "tests/test_log.py",
 }

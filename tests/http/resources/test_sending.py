@@ -216,8 +216,8 @@ async def test_a_rehearsal_changes_nothing(acme: Tenant) -> None:
     assert told.json["status"] == "dry_run"
     assert told.json["size"] > 100
     assert told.json["recipients"] == [
-        {"email": other.address, "local": True},
-        {"email": "ada@x.example", "local": False},
+        {"email": other.address, "local": True, "verdict": "send", "rule_id": None},
+        {"email": "ada@x.example", "local": False, "verdict": "send", "rule_id": None},
     ]
     assert (await acme.call("GET", "/messages")).json["data"] == []
     bad = await acme.call("POST", path, body | {"to": "nobody@shared.test"})

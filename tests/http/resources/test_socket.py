@@ -253,7 +253,7 @@ async def test_what_the_relay_tells_keeps_its_own_words(acme: Tenant) -> None:
         assert (first["provider"], first["provider_message_id"]) == ("smtp", "q1")
         assert first["to_addresses"] == [{"email": "ada@elsewhere.example", "name": None}]
         assert told[1]["data"]["bounce_type"] == "permanent"
-        assert told[1]["data"]["suppressed"] is False
+        assert told[1]["data"]["suppressed"] is True
         for event in told:
             assert event["data"]["message_id"] == sent["id"]
             assert event["data"]["inbox_id"] == inbox.id
