@@ -49,11 +49,17 @@ log = logging.getLogger(__name__)
 Kind = Literal["send", "reply", "unknown"]
 """What a message is: ``unknown`` before its octets have come, when it may turn out to be either."""
 
+
+class MailLoop(SendingPaused):
+    """Two programs answer each other: the inbox is about to be paused."""
+
+
 REASONS: Final[dict[type[Problem], str]] = {
     RecipientSuppressed: "suppressed",
     SendBlocked: "send_block",
     RecipientNotAllowed: "not_allowed",
     SendingPaused: "inbox_paused",
+    MailLoop: "inbox_paused",
     QuotaExceeded: "quota",
     TooLarge: "too_large",
     RecipientUnknown: "invalid_recipient",
@@ -204,18 +210,16 @@ class Policy:
     ) -> Conversation:
         """What the message that ``answers`` this Message-ID goes on with.
 
-        Pauses the inbox when two programs answer each other here (RFC 3834 section 2: an answer
-        must not lead to another).  Raises: SendingPaused.
+        Raises: MailLoop when two programs answer each other here (RFC 3834 section 2: an answer
+        must not lead to another), for which the inbox is to be paused.
         """
         limits = self._limits
         if answers is None:
             return NONE
         found = await self._conversations.answered(actor, sender.scope, answers, limits.loop_s)
         if found.messages >= limits.loop_messages and 2 * found.sent >= found.messages:
-            server = system_actor()
-            await self._refusals.pause(server, sender.scope, sender.address, "mail_loop")
-            raise SendingPaused(
-                f"{found.messages} messages went to and fro in this conversation within"
+            raise MailLoop(
+                f"{found.messages} messages went back and forth in this conversation within"
                 f" {limits.loop_s / 60:g} minutes; the inbox is paused.",
                 fix="Stop the program that answers every message, then resume the inbox.",
             )
@@ -232,12 +236,15 @@ class Policy:
         quota: int | None = None,
         early: bool = False,
     ) -> None:
-        """Tell the customer's programs that a message was refused, when that is to be told.
+        """Tell the customer's programs that a message was refused, when that is to be told, and
+        pause the inbox when it was for a loop.
 
         ``early``, before the message itself, a client may ask again and again: it is told once a
         minute.  Raises: Forbidden when ``actor`` may not send at all.
         """
         reason_code = REASONS.get(type(problem))
+        if isinstance(problem, MailLoop):
+            await self._refusals.pause(system_actor(), where, "mail_loop")
         if reason_code is None or actor.system:
             return
         if early:

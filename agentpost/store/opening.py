@@ -100,7 +100,7 @@ class Store:
     conversations: Conversations
     refusals: Refusals
     forget: Callable[[str], None]
-    """Told the ids and addresses of inboxes, keys and recipients that are not what they were."""
+    """To be told the ids and addresses of inboxes, keys and recipients that have changed."""
 
 
 @asynccontextmanager

@@ -27,7 +27,7 @@ class Refusal:
 
 
 class Refusals:
-    """Writes events of refusals; ``forget`` is told the ids and addresses of paused inboxes."""
+    """Writes events of refusals; ``forget`` is told the ids of inboxes that were paused."""
 
     def __init__(self, door: Door, forget: Callable[[str], None] = nobody) -> None:
         self._door = door
@@ -54,7 +54,7 @@ class Refusals:
 
         await self._door.write(actor, scope, where, write)
 
-    async def pause(self, actor: Actor, where: Scope, address: str, reason: str) -> None:
+    async def pause(self, actor: Actor, where: Scope, reason: str) -> None:
         """Pause the inbox ``where`` on the server's own behalf, unless it is paused already."""
 
         async def write(connection: Connection, place: Scope) -> None:
@@ -69,4 +69,3 @@ class Refusals:
         await self._door.write(actor, None, where, write)
         assert where.inbox is not None
         self._forget(where.inbox)
-        self._forget(address)

@@ -304,8 +304,17 @@ async def test_two_programs_that_answer_each_other_are_stopped(world: World) -> 
     bound = PolicyLimits().loop_messages
     for number in range(bound):
         await answer(number)
+    actor, one, other = sides[bound % 2]
+    octets = letter(one.address, "rehearsed", f"In-Reply-To: <m{bound - 1}@x>")
+    with pytest.raises(SendingPaused):
+        await world.submission.rehearse(
+            actor, one.address, Envelope(one.address, (ForwardPath(other.address),)), octets
+        )
+    assert await events(world, "inbox.paused") == []
     with pytest.raises(SendingPaused):
         await answer(bound)
+    with pytest.raises(SendingPaused):
+        await world.submission.reverse_path(actor, one.address)
     (paused,) = await events(world, "inbox.paused")
     assert paused["reason"] == "mail_loop"
     assert paused["paused_by"] == "system"
