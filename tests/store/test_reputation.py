@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from datetime import timedelta
 from pathlib import Path
 from random import Random
 
 import pytest
 
+from agentpost.auth.addresses import canonical
 from agentpost.errors import DeliverabilityCritical, Forbidden, NotFound
+from agentpost.ids import is_id
 from agentpost.jobs.relay import RelayWork
 from agentpost.mail.relay import Ways
 from agentpost.mail.transports.simulator import Simulator
@@ -18,6 +21,7 @@ from agentpost.store.inboxes import Inboxes
 from agentpost.store.pool import Connection, Database
 from agentpost.store.reputation import Reputation
 from agentpost.store.store import Door
+from agentpost.store.sweeps import Sweeps
 from tests.jobs.test_relay import Scripted, claim, say
 from tests.jobs.world import World, make_world
 from tests.store.conftest import SETTINGS
@@ -308,3 +312,58 @@ async def test_a_purge_leaves_no_numbers(office: Office) -> None:
     for table in ("reputation", "standings"):
         assert await world.value(f"SELECT count(*) FROM {table}") == 0
     assert b"a@example.com" not in await world.value("SELECT min(recipient) FROM outcomes")
+
+
+async def test_ids_made_by_the_database_are_like_the_others(office: Office) -> None:
+    made = [
+        row["id"]
+        for row in await office.world.rows(
+            "SELECT new_id('evt') AS id FROM generate_series(1, 200) AS n"
+        )
+    ]
+    assert len(set(made)) == 200
+    assert all(is_id(one, "evt") for one in made)
+    assert abs(int(time.time()) - _seconds(made[0])) < 60
+
+
+def _seconds(identifier: str) -> int:
+    digits = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+    number = 0
+    for letter in identifier[4:14]:
+        number = number * 32 + digits.index(letter)
+    return number // 1000
+
+
+async def test_the_database_and_the_server_write_addresses_alike(office: Office) -> None:
+    """An address that bounced must be recognised when somebody writes to it again."""
+    written = [
+        "Ada@Example.ORG",
+        '"ada"@example.org',
+        '"a b"@Example.org',
+        '"ADA+x"@example.org',
+        "\u212aurt@example.org",
+        "Ä@BÜCHER.example",
+        "a@b@EXAMPLE.org",
+        "",
+    ]
+    rows = await office.world.rows(
+        "SELECT canonical_address(a) AS a FROM unnest($1::text[]) WITH ORDINALITY AS u (a, n)"
+        " ORDER BY n",
+        written,
+    )
+    assert [row["a"] for row in rows] == [canonical(one) for one in written]
+
+
+async def test_old_numbers_are_swept(office: Office) -> None:
+    world = office.world
+    message = await world.send("a@example.com")
+    await office.tell(message, ("a@example.com", "sent"))
+    await office.past(89, 5)
+    await office.past(91, 7)
+    sweeps = Sweeps(office.door, world.blobs)
+    for kind in ("outcomes", "reputation"):
+        await sweeps.forget(system_actor(), kind, timedelta(days=90), 100)
+    assert await world.value("SELECT count(*) FROM outcomes") == 1
+    assert await world.value("SELECT sum(sent) FROM reputation") == 6
+    await world.execute("UPDATE outcomes SET created_at = now() - interval '91 days'")
+    assert await sweeps.forget(system_actor(), "outcomes", timedelta(days=90), 100) == 1
