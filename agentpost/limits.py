@@ -312,7 +312,7 @@ class PolicyLimits:
     """Complaints that pause an inbox at the least: one of a hundred is above every threshold."""
     loop_messages: int = 20
     """Messages of one conversation within ``loop_s`` that count as two programs answering each
-    other, when at least half of them were sent from here; people do not write so fast."""
+    other, when each side wrote a third of them or more; people do not write so fast."""
     loop_s: float = 600.0
     """The time in which they are counted, in seconds."""
     retold_s: float = 60.0

@@ -217,7 +217,11 @@ class Policy:
         if answers is None:
             return NONE
         found = await self._conversations.answered(actor, sender.scope, answers, limits.loop_s)
-        if found.messages >= limits.loop_messages and 2 * found.sent >= found.messages:
+        received = found.messages - found.sent
+        if (
+            found.messages >= limits.loop_messages
+            and 3 * min(found.sent, received) >= found.messages
+        ):
             raise MailLoop(
                 f"{found.messages} messages went back and forth in this conversation within"
                 f" {limits.loop_s / 60:g} minutes; the inbox is paused.",

@@ -331,6 +331,13 @@ async def test_people_who_write_much_are_not_stopped(world: World) -> None:
     assert (await send(world, "ada@elsewhere.example", octets=answer)).status == "queued"
 
 
+async def test_many_messages_into_one_conversation_are_no_loop(world: World) -> None:
+    acme = world.acme
+    for number in range(25):
+        octets = letter(acme.address, f"n{number}", "In-Reply-To: <plan@elsewhere>")
+        assert (await send(world, "ada@elsewhere.example", octets=octets)).status == "queued"
+
+
 async def test_the_quota_is_told_of_when_it_is_near_and_once_when_it_is_over(
     world: World,
 ) -> None:
