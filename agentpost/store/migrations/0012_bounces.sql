@@ -48,6 +48,7 @@ BEGIN
         RETURN 'unknown';
     END IF;
 
+    PERFORM hold_senders(ARRAY[v_message], ARRAY['bounced']);
     -- As the relay's own settlement does, so that neither waits for the other in a ring.
     PERFORM 1 FROM relays l WHERE l.message_id = v_message FOR UPDATE;
     PERFORM 1 FROM deliveries d WHERE d.message_id = v_message ORDER BY d.recipient FOR UPDATE;
@@ -94,13 +95,20 @@ BEGIN
     FROM (SELECT delivery_summary(v_message) AS state) s
     WHERE m.id = v_message AND m.state <> s.state;
 
+    PERFORM after_outcomes(array_agg(v_message), array_agg(w.recipient), array_agg(w.state),
+        array_agg(CASE WHEN w.state <> 'bounced' THEN NULL
+            WHEN w.type = 'permanent' THEN bounce_kind(w.status) ELSE 'refused' END))
+    FROM jsonb_to_recordset(v_told) AS w (recipient text, state text, status text, type text)
+    WHERE w.state IS NOT NULL;
+
     INSERT INTO events (environment_id, id, organization_id, inbox_id, type, modseq, data)
     SELECT m.environment_id, e_ids[row_number() OVER (ORDER BY g.first)], m.organization_id,
         m.inbox_id, g.event, NULL,
         jsonb_build_object('message_id', m.id, 'thread_id', m.thread_id) || CASE g.event
             WHEN 'message.bounced' THEN jsonb_build_object('bounce_type', g.type,
                 'bounce_sub_type', g.sub_type, 'bounced_recipients', g.refusals,
-                'bounced_at', in_moment)
+                'bounced_at', in_moment, 'suppressed', bounce_suppresses(jsonb_build_object(
+                    'bounce_type', g.type, 'bounced_recipients', g.refusals)))
             WHEN 'message.deferred' THEN jsonb_build_object('deferred_recipients', g.refusals,
                 'deferred_at', in_moment)
             WHEN 'message.complained' THEN jsonb_build_object('complained_recipients', g.names,
