@@ -25,6 +25,7 @@ CredentialId = NewType("CredentialId", str)
 EventId = NewType("EventId", str)
 RuleId = NewType("RuleId", str)
 SuppressionId = NewType("SuppressionId", str)
+DomainId = NewType("DomainId", str)
 ModSeq = NewType("ModSeq", int)
 Uid = NewType("Uid", int)
 

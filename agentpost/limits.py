@@ -574,6 +574,47 @@ class SweepLimits:
 
 
 @dataclass(frozen=True, slots=True)
+class DomainLimits:
+    """How many domains are claimed, and how often their records are looked at; times in seconds."""
+
+    max_domains: int = 1_000
+    """Domains of one organization: one for each of its customers."""
+    ask_every_s: float = 5.0
+    """Between two looks that were asked for; a person needs longer to change a record."""
+    look_s: float = 30.0
+    """One look at all records of a domain; each has the deadline of a lookup."""
+    lease_s: float = 300.0
+    """A look that was begun and not ended is taken up by another worker after this."""
+    first_check_s: float = 60.0
+    """From the claim to the first look by itself; then the pause is as long as the search so far."""
+    max_check_s: float = 3_600.0
+    """Longest such pause: what a negative answer is remembered by name servers."""
+    give_up_s: float = 7 * 24 * 3600.0
+    """Of a search without success; asking begins another one."""
+    recheck_s: float = 24 * 3600.0
+    """Between two looks at a domain that is verified."""
+    miss_check_s: float = 6 * 3600.0
+    """The same after something of it was gone, and the least time between misses that count."""
+    misses: int = 5
+    """Misses in a row before a domain is no longer verified: more than a day, as long as zones
+    that are being moved take."""
+    poll_s: float = 30.0
+    """Between two looks for domains that are due."""
+    batch: int = 16
+    """Domains looked at at once."""
+    max_found: int = 10
+    """Records found at one place that are shown."""
+    max_found_characters: int = 500
+    """Of each of them."""
+    max_spf_lookups: int = 10
+    """Records that an SPF record is followed into (RFC 7208 section 4.6.4)."""
+    signer_s: float = 5.0
+    """How long a worker believes what it read of the keys of a domain."""
+    signers: int = 1_000
+    """Domains whose keys one worker remembers."""
+
+
+@dataclass(frozen=True, slots=True)
 class ImapLimits:
     """What one IMAP connection may take besides the limits of the network; times in seconds."""
 

@@ -35,6 +35,7 @@ from agentpost.config.values import (
     path,
     percent,
     seconds,
+    spf_mechanism,
     url,
 )
 
@@ -235,6 +236,16 @@ class Config:
         "wait",
     )
     ses_in_doubt_s: float = _setting(seconds, "How long an event is awaited before that.", 600.0)
+    inbound_host: str | None = _setting(
+        host_name,
+        "Host that takes mail for custom domains: the MX that their owners publish.",
+        shown="that of Amazon SES when it takes the mail, else domain",
+    )
+    spf_mechanism: str | None = _setting(
+        spf_mechanism,
+        "SPF mechanism that permits the relay, for custom domains: include:spf.relay.example.",
+        shown="include:amazonses.com with relay = ses, a:<host> of a smart host, else mx",
+    )
     blob_inline_max_octets: int = _setting(
         integer(0, 16 * 1024 * 1024),
         "Largest message kept inside PostgreSQL; larger ones go to blob_url.",

@@ -143,6 +143,13 @@ def host_name(raw: Raw) -> str:
     return text.lower()
 
 
+def spf_mechanism(raw: Raw) -> str:
+    text = as_text(raw).lower()
+    if not re.fullmatch(r"(include:|a:|mx:|ip4:|ip6:|exists:)[!-~]{1,200}|a|mx", text, re.ASCII):
+        raise ValueError("must be one SPF mechanism such as include:spf.example.com")
+    return text
+
+
 def address(raw: Raw) -> Address:
     match = re.fullmatch(r"(?:\[([0-9A-Fa-f:.%\w]+)\]|([^:\[\]\s]+)):([0-9]{1,5})", as_text(raw))
     if match is None or int(match[3]) > 65535:

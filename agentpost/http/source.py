@@ -57,5 +57,5 @@ class StoredEvents:
 
     async def _inbox(self, name: str) -> str:
         """The id of an inbox that was named by its address; what is unknown matches nothing."""
-        found = await self._store.directory.resolve(name) if "@" in name else None
+        found = await self._store.directory.by_address(name) if "@" in name else None
         return name if found is None else found.inbox

@@ -11,6 +11,7 @@ from agentpost.jobs.indexing import IndexingWork
 from agentpost.jobs.relay import RelayWork
 from agentpost.jobs.report import ReportWork
 from agentpost.jobs.sweep import SweepWork
+from agentpost.jobs.verify import VerifyWork
 
 WORKS: dict[str, type] = {
     BounceWork.kind: BounceWork,
@@ -18,4 +19,5 @@ WORKS: dict[str, type] = {
     RelayWork.kind: RelayWork,
     ReportWork.kind: ReportWork,
     SweepWork.kind: SweepWork,
+    VerifyWork.kind: VerifyWork,
 }

@@ -275,7 +275,8 @@ class Policy:
         local = await self._directory.resolve(address)
         if local is not None and not local.deleted:
             return local
-        if local is not None or canonical(address).rpartition("@")[2] in self._domains:
+        ours = local is not None or canonical(domain) in self._domains
+        if ours or await self._directory.takes(address):
             raise RecipientUnknown(f"There is no inbox {address} here.")
         return None
 

@@ -294,9 +294,9 @@ class Submission:
         return Meter(sender.organization, mails, bound, near, sender.environment)
 
     async def _sender(self, address: str) -> LocalAddress:
-        local = await self._directory.resolve(address)
+        local = await self._directory.sender(address)
         if local is None or local.deleted:
-            raise SenderNotAllowed("The inbox does not exist any longer.")
+            raise SenderNotAllowed("The inbox does not exist any longer, or has lost its domain.")
         if local.send_paused:
             raise SendingPaused
         return local

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from agentpost.ids import EnvironmentId, InboxId, ModSeq, OrganizationId
+from agentpost.ids import DomainId, EnvironmentId, InboxId, ModSeq, OrganizationId
 from agentpost.model.actor import Scope
 
 
@@ -42,6 +42,7 @@ class LocalAddress:
     """What delivery and login must know of an address that lives here.
 
     ``max_imap_connections`` is the inbox's own bound; ``None`` leaves it to the deployment.
+    ``domain`` is None at the shared domain.
     """
 
     inbox: InboxId
@@ -52,6 +53,7 @@ class LocalAddress:
     deleted: bool
     send_paused: bool
     max_imap_connections: int | None = None
+    domain: DomainId | None = None
 
     @property
     def scope(self) -> Scope:

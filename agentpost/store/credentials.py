@@ -195,9 +195,9 @@ class Credentials:
         unreadable = 0
         for row in rows:
             password = None
-            if row["sealed"] is not None and self._settings.master_key is not None:
+            if row["sealed"] is not None and self._settings.sealing_key is not None:
                 try:
-                    password = unseal(self._settings.master_key, row["id"], row["sealed"])
+                    password = unseal(self._settings.sealing_key, row["id"], row["sealed"])
                 except Unsealable:
                     unreadable += 1
             lines.append(ExportedCredential(row["address"], row["address"], password))

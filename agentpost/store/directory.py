@@ -2,22 +2,34 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+
 import msgspec
 
 from agentpost.auth.addresses import canonical, is_ours, split_tag
+from agentpost.auth.domainnames import looked_up, parents
 from agentpost.errors import NotFound
-from agentpost.ids import EnvironmentId, InboxId, OrganizationId, is_id
+from agentpost.ids import DomainId, EnvironmentId, InboxId, OrganizationId, is_id
 from agentpost.limits import IdentityLimits
 from agentpost.model.actor import Actor, Scope, system_actor
+from agentpost.model.domain import Holder
 from agentpost.model.inbox import LocalAddress
 from agentpost.store.fresh import Fresh
+from agentpost.store.holders import find_holder
 from agentpost.store.pool import Connection, Row
 from agentpost.store.store import Door
 
 LOCAL_COLUMNS = (
     "id, organization_id, environment_id, address, display_name, send_paused,"
-    " deleted_at IS NOT NULL AS deleted, settings"
+    " deleted_at IS NOT NULL AS deleted, settings, domain_id"
 )
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """What is known of a domain: who holds it, if anybody."""
+
+    holder: Holder | None
 
 
 class Directory:
@@ -30,16 +42,69 @@ class Directory:
         limits = limits or IdentityLimits()
         self._door = door
         self._known: Fresh[str, LocalAddress] = Fresh(limits.cached_s, limits.cached_entries)
+        self._holders: Fresh[str, _Held] = Fresh(limits.cached_s, limits.cached_entries)
 
     async def resolve(self, address: str) -> LocalAddress | None:
         """The inbox that receives for ``address``, deleted ones too; None when there is none.
 
-        ``user+tag@domain`` is received by ``user@domain``.
+        ``user+tag@domain`` is received by ``user@domain``, and what is unknown at a custom domain
+        by its catch-all.  What is at a domain whose mail is not taken here is not here.
         """
         base, _ = split_tag(address)
-        if not is_ours(base):
+        local = await self._find(base, "address") if is_ours(base) else None
+        if local is not None and local.domain is None:
+            return local
+        holder = await self.holder(base.rpartition("@")[2])
+        if holder is None or not holder.receives:
             return None
-        return await self._find(base, "address")
+        if local is not None and local.domain == holder.domain:
+            return local
+        if holder.catch_all is None:
+            return None
+        caught = await self.by_id(holder.catch_all)
+        return None if caught is None or caught.deleted else caught
+
+    async def sender(self, address: str) -> LocalAddress | None:
+        """The inbox whose own address this is; None when it may no longer be used.
+
+        At a custom domain it must be the one whose claim holds the name; while that is suspended
+        the inbox is paused.
+        """
+        base, _ = split_tag(address)
+        local = await self._find(base, "address") if is_ours(base) else None
+        if local is None or local.domain is None:
+            return local
+        holder = await self.holder(base.rpartition("@")[2])
+        if holder is None or holder.domain != local.domain:
+            return None
+        return replace(local, send_paused=True) if holder.suspended else local
+
+    async def takes(self, address: str) -> bool:
+        """Whether mail for the domain of ``address``, a custom one, is taken here."""
+        holder = await self.holder(address.rpartition("@")[2])
+        return holder is not None and holder.receives
+
+    async def holder(self, name: str) -> Holder | None:
+        """The claim that addresses at the domain ``name`` belong to; None when nobody's."""
+        name = looked_up(name)
+        if not name:
+            return None
+        known = self._holders.get(name)
+        if known is not None:
+            return known.holder
+        generation = self._holders.generation
+
+        async def read(connection: Connection, _: Scope) -> Holder | None:
+            return await find_holder(connection, name)
+
+        found = await self._door.read(system_actor(), None, None, read)
+        self._holders.put(name, _Held(found), parents(name), generation)
+        return found
+
+    async def by_address(self, address: str) -> LocalAddress | None:
+        """The inbox with exactly this address, deleted ones too; None when there is none."""
+        address = canonical(address)
+        return await self._find(address, "address") if is_ours(address) else None
 
     async def by_id(self, inbox: InboxId) -> LocalAddress | None:
         """The inbox with this id, deleted ones too; None when there is none."""
@@ -68,12 +133,14 @@ class Directory:
         return found
 
     def forget(self, name: str) -> None:
-        """Ask again for this inbox, named by its id or its address."""
+        """Ask again for this inbox, named by its id or its address, or for this domain."""
         self._known.forget(name)
+        self._holders.forget(name)
 
     def forget_all(self) -> None:
         """Ask again for every address: something may have changed unheard."""
         self._known.clear()
+        self._holders.clear()
 
     async def _find(self, value: str, column: str) -> LocalAddress | None:
         known = self._known.get(value)
@@ -106,4 +173,5 @@ def local_address(row: Row) -> LocalAddress:
         deleted=row["deleted"],
         send_paused=row["send_paused"],
         max_imap_connections=settings.get("max_imap_connections"),
+        domain=None if row["domain_id"] is None else DomainId(row["domain_id"]),
     )

@@ -28,8 +28,8 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 class Environments:
     """The environments of an organization.
 
-    ``forget`` is told the ids of inboxes and keys that are not what they were; ``relays`` are the
-    ways out of this server that are set up.
+    ``forget`` is told the ids of inboxes and keys, and the names of domains, that are not what they
+    were; ``relays`` are the ways out of this server that are set up.
     """
 
     def __init__(
@@ -215,11 +215,11 @@ class Environments:
         purge_all: bool = False,
         if_match: frozenset[str] | None = None,
     ) -> None:
-        """Delete an environment that holds no inbox, or, with ``purge_all``, everything in it.
+        """Delete an environment without inboxes and domains, or, with ``purge_all``, everything in it.
 
         Keys that were bound to it alone are revoked.
         Raises: NotFound, PreconditionFailed, Forbidden; Conflict when it holds inboxes (deleted
-        ones count: their mail is retained) or is the default.
+        ones count: their mail is retained) or domains, or is the default.
         """
         whole_environment(actor)
 
@@ -240,6 +240,14 @@ class Environments:
                     f"The environment holds {len(rows)} inboxes; deleted ones count.",
                     fix="Purge its inboxes first, or delete it with purge=true.",
                 )
+            domains = await connection.rows(
+                "SELECT name FROM domains WHERE environment_id = $1", where.environment
+            )
+            if domains and not purge_all:
+                raise Conflict(
+                    f"The environment holds {len(domains)} domains.",
+                    fix="Delete its domains first, or delete it with purge=true.",
+                )
             inboxes = [InboxId(row["id"]) for row in rows]
             keys = await purge(connection, inboxes)
             keys += await forget_environment(connection, where)
@@ -249,7 +257,7 @@ class Environments:
             await audit.append(
                 connection, actor, place, "environment.deleted", where.environment, detail
             )
-            return [*inboxes, *keys]
+            return [*inboxes, *keys, *(row["name"] for row in domains)]
 
         place = checks.place("environment", reference)
         for gone in await self._door.write(actor, "environments:write", place, write):

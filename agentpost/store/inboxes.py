@@ -15,9 +15,9 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from agentpost.auth.addresses import lowered
-from agentpost.errors import Conflict, Forbidden, NotFound, Overloaded
+from agentpost.errors import Conflict, Forbidden, NotFound
 from agentpost.ids import EnvironmentId, InboxId, ModSeq, OrganizationId, new_id
-from agentpost.model.actor import Actor, Scope
+from agentpost.model.actor import Actor, Scope, system_actor
 from agentpost.model.inbox import Inbox
 from agentpost.model.organization import NewMailCredential
 from agentpost.model.page import Page, PageRequest
@@ -30,6 +30,7 @@ from agentpost.store.pool import Connection, Row
 from agentpost.store.purging import purge
 from agentpost.store.reach import whole_environment
 from agentpost.store.settings import StoreSettings
+from agentpost.store.sites import Site, custom_site, hold, rejoin
 from agentpost.store.store import Door, Place
 
 MAX_IMAP_CONNECTIONS: Final = 10_000
@@ -125,6 +126,7 @@ class Inboxes:
             )
         whole_environment(actor)
         username = self._check_new(request)
+        site = await self._site(chosen, request)
         prepared = await prepare(self._settings)
 
         async def write(connection: Connection, where: Scope) -> tuple[NewInbox, bool]:
@@ -136,12 +138,12 @@ class Inboxes:
                 raise NotFound("There is no such environment.")
             row = await _by_client_id(connection, where, request.client_id)
             if row is None:
-                made = await self._insert(connection, where, request, username)
+                made = await self._insert(connection, where, request, username, site)
                 if made is not None:
                     return await _furnish(connection, actor, made, prepared), True
                 row = await _by_client_id(connection, where, request.client_id)
             if row is None:
-                raise Overloaded("No free address was found for this user name.")
+                raise site.none_free(username)
             existing = inbox(row)
             if existing.deleted_at is not None:
                 raise Conflict(
@@ -234,12 +236,16 @@ class Inboxes:
         return await self._change(actor, reference, "inbox", write)
 
     async def restore(self, actor: Actor, reference: str) -> Inbox:
-        """Bring a deleted inbox back; one that is not deleted stays as it is.  Raises: NotFound."""
+        """Bring a deleted inbox back; one that is not deleted stays as it is.
+
+        Raises: NotFound; Conflict when its environment has lost its domain.
+        """
 
         async def write(connection: Connection, where: Scope) -> Inbox:
             present = await _get(connection, where, lock=True)
             if present.deleted_at is None:
                 return present
+            await rejoin(connection, present)
             return await _set(connection, actor, where, "inbox.restored", "deleted_at = NULL")
 
         return await self._change(actor, reference, "any_inbox", write)
@@ -320,16 +326,21 @@ class Inboxes:
         return changed
 
     async def _insert(
-        self, connection: Connection, where: Scope, request: InboxRequest, username: str
+        self,
+        connection: Connection,
+        where: Scope,
+        request: InboxRequest,
+        username: str,
+        site: Site,
     ) -> Row | None:
         """A new row with a free address; None when the client_id is taken, or no address is free."""
         limits = self._settings.limits
-        for _ in range(limits.address_attempts):
-            address = usernames.shared_address(username, self._settings.shared_domain)
+        await hold(connection, site)
+        for username_, address in site.addresses(username, limits.address_attempts):
             row = await connection.row(
                 "INSERT INTO inboxes (id, organization_id, environment_id, address, username,"
-                " domain, display_name, client_id, metadata, labels, settings, signature)"
-                " SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12"
+                " domain, display_name, client_id, metadata, labels, settings, signature, domain_id)"
+                " SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $14"
                 " WHERE NOT EXISTS ("
                 "  SELECT 1 FROM retired_addresses WHERE address_sha256 = $13)"
                 f" ON CONFLICT DO NOTHING RETURNING {INBOX_COLUMNS}",
@@ -337,8 +348,8 @@ class Inboxes:
                 where.organization,
                 where.environment,
                 address,
-                username,
-                self._settings.shared_domain,
+                username_,
+                site.domain,
                 request.display_name,
                 request.client_id,
                 checks.json(request.metadata, "metadata"),
@@ -346,6 +357,7 @@ class Inboxes:
                 checks.json(request.settings, "settings"),
                 request.signature,
                 hashlib.sha256(address.encode()).digest(),
+                site.holder,
             )
             if row is not None:
                 return row
@@ -353,18 +365,21 @@ class Inboxes:
                 return None
         return None
 
+    async def _site(self, environment: str, request: InboxRequest) -> Site:
+        """Where the new inbox shall live."""
+        domain = self._settings.shared_domain
+        if request.domain is None or lowered(request.domain) == domain:
+            return Site(domain, shared=True)
+
+        # Who holds a name is seen only by who sees every organization.
+        async def read(connection: Connection, _: Scope) -> Site:
+            return await custom_site(connection, environment, str(request.domain), request.username)
+
+        return await self._door.read(system_actor(), None, None, read)
+
     def _check_new(self, request: InboxRequest) -> str:
         """Refuse what a new inbox cannot be; the user name that it gets."""
         checks.client_id(request.client_id)
-        if request.domain is not None:
-            domain = lowered(request.domain)
-            if domain != self._settings.shared_domain:
-                raise checks.refuse(
-                    "domain",
-                    "is not a verified domain of this environment",
-                    fix=f"Leave the domain out; the inbox is then made at"
-                    f" {self._settings.shared_domain}.",
-                )
         if request.username is not None:
             usernames.check_username(request.username)
         self._check_change(

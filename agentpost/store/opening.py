@@ -17,6 +17,8 @@ from agentpost.store.credentials import Credentials
 from agentpost.store.deployment import Deployment
 from agentpost.store.deposits import Committer, DepositLimits
 from agentpost.store.directory import Directory
+from agentpost.store.domainlooks import DomainLooks
+from agentpost.store.domains import Domains
 from agentpost.store.drafts import Drafts
 from agentpost.store.environments import Environments
 from agentpost.store.events import Events
@@ -101,6 +103,8 @@ class Store:
     refusals: Refusals
     forget: Callable[[str], None]
     """To be told the ids and addresses of inboxes, keys and recipients that have changed."""
+    domains: Domains
+    domain_looks: DomainLooks
 
 
 @asynccontextmanager
@@ -181,4 +185,6 @@ def _store(
         conversations=Conversations(door),
         refusals=Refusals(door, forget),
         forget=forget,
+        domains=Domains(door, settings, forget),
+        domain_looks=DomainLooks(door, settings, forget),
     )

@@ -19,7 +19,7 @@ class StoreSettings:
     shared_domain: str
     """Domain of inboxes without a domain of their own, lower-case (R50)."""
     master_key: bytes | None = field(default=None, repr=False)
-    """32 octets that mail credentials are sealed under."""
+    """32 octets that mail credentials and the keys of domains are sealed under."""
     seal_credentials: bool = True
     """Whether mail credentials are kept sealed, so that the export can show them."""
     limits: IdentityLimits = IdentityLimits()
@@ -59,7 +59,7 @@ def store_settings(settings: Config) -> StoreSettings:
     """
     return StoreSettings(
         shared_domain=settings.shared_domain,
-        master_key=config.master_key(settings) if settings.seal_credentials else None,
+        master_key=config.master_key(settings),
         seal_credentials=settings.seal_credentials,
         relays=settings.relays,
     )

@@ -17,7 +17,9 @@ from agentpost.store.pool import Connection, Database
 
 T = TypeVar("T")
 
-PlaceKind = Literal["inbox", "any_inbox", "message", "thread", "draft", "environment", "upload"]
+PlaceKind = Literal[
+    "inbox", "any_inbox", "message", "thread", "draft", "environment", "domain", "upload"
+]
 
 _LOCATE: dict[PlaceKind, str] = {
     "inbox": "SELECT organization_id, environment_id, id AS inbox_id FROM inboxes"
@@ -32,6 +34,7 @@ _LOCATE: dict[PlaceKind, str] = {
     "environment": "SELECT organization_id, id AS environment_id, NULL AS inbox_id"
     " FROM environments WHERE id = $1",
     "upload": "SELECT organization_id, environment_id, NULL AS inbox_id FROM uploads WHERE id = $1",
+    "domain": "SELECT organization_id, environment_id, NULL AS inbox_id FROM domains WHERE id = $1",
 }
 
 _LIVE = " AND EXISTS (SELECT 1 FROM inboxes i WHERE i.id = {}inbox_id AND i.deleted_at IS NULL)"
@@ -51,6 +54,7 @@ _NAMES: dict[PlaceKind, str] = {
     "draft": "draft",
     "environment": "environment",
     "upload": "upload",
+    "domain": "domain",
 }
 
 
@@ -126,6 +130,11 @@ class Door:
         """Wake who watches the inbox of ``where``: something was committed there."""
         if where.inbox is not None:
             self._committed(where.inbox)
+
+    def wake_everyone(self, environment: EnvironmentId) -> None:
+        """Wake who watches all inboxes: an event was committed that is none of an inbox."""
+        # No inbox has this id, so that nobody else wakes.
+        self._committed(InboxId(environment))
 
     async def _open(
         self,

@@ -25,6 +25,7 @@ from agentpost.errors import (
 from agentpost.http.ratelimit import Governor
 from agentpost.limits import MessageLimits, PolicyLimits
 from agentpost.mail.delivery import Delivery
+from agentpost.mail.logins import Logins
 from agentpost.mail.policy import make_policy
 from agentpost.mail.submission import Outgoing, Submission, SubmissionSettings
 from agentpost.model.actor import Actor
@@ -54,7 +55,7 @@ def office(
     return Submission(
         store.messages,
         store.directory,
-        store.authentication,
+        Logins(store.authentication),
         make_policy(store, DOMAINS),
         SubmissionSettings(dict(mails), message or MessageLimits()),
         *more,

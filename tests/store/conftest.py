@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import pytest
 
 from agentpost.ids import InboxId
+from agentpost.limits import DomainLimits
 from agentpost.model.actor import SCOPES, Actor, system_actor, widen
 from agentpost.model.inbox import Inbox
 from agentpost.model.organization import Environment, Organization
@@ -14,6 +15,8 @@ from agentpost.store.audit import Audit
 from agentpost.store.authentication import Authentication
 from agentpost.store.credentials import Credentials
 from agentpost.store.directory import Directory
+from agentpost.store.domainlooks import DomainLooks
+from agentpost.store.domains import Domains
 from agentpost.store.environments import Environments
 from agentpost.store.inboxes import Inboxes, InboxRequest
 from agentpost.store.keys import Keys
@@ -22,6 +25,7 @@ from agentpost.store.pool import Database
 from agentpost.store.settings import StoreSettings
 from agentpost.store.store import Door
 
+LIMITS = DomainLimits(ask_every_s=0.0)
 SETTINGS = StoreSettings(shared_domain="shared.test", master_key=bytes(range(32)))
 
 
@@ -39,6 +43,8 @@ class Parts:
     directory: Directory
     authentication: Authentication
     audit: Audit
+    domains: Domains
+    looks: DomainLooks
     woken: list[InboxId]
 
 
@@ -76,6 +82,8 @@ def wire(database: Database, settings: StoreSettings = SETTINGS) -> Parts:
         directory=directory,
         authentication=authentication,
         audit=Audit(door),
+        domains=Domains(door, settings, forget),
+        looks=DomainLooks(door, settings, forget, LIMITS),
         woken=woken,
     )
 
