@@ -34,14 +34,18 @@ from agentpost.jobs.relay import RelayWork
 from agentpost.jobs.report import ReportWork
 from agentpost.jobs.runner import Runner, Work
 from agentpost.jobs.sweep import SweepWork
+from agentpost.jobs.verify import VerifyWork
 from agentpost.limits import ImapLimits, MessageLimits, PolicyLimits
 from agentpost.mail.appending import Appending
 from agentpost.mail.bounces import Reports
 from agentpost.mail.delivery import Delivery
+from agentpost.mail.dns import Resolver
+from agentpost.mail.domains import domain_terms
 from agentpost.mail.logins import Logins
 from agentpost.mail.policy import make_policy
 from agentpost.mail.submission import Submission, make_submission
 from agentpost.mail.transports import choose, doubts
+from agentpost.mail.verification import Verification
 from agentpost.model.actor import system_actor
 from agentpost.model.reputation import PausingTerms
 from agentpost.net import NetLimits, PlainStream, ServerTls, Stream, Tally, serve_listener, starttls
@@ -89,6 +93,7 @@ class _Worker:
         self._alone = settings.workers == 1 and _embedded(settings)
         """No other process writes mail to the database: our own wake-ups tell everything."""
         self._messages = MessageLimits(max_octets=settings.max_message_octets)
+        self._dns = Resolver(settings.dns_resolver)
 
     async def run(self) -> None:
         """The worker's whole life."""
@@ -153,6 +158,7 @@ class _Worker:
             ReportWork(relays, store.messages, delivery, self._settings.domain),
             BounceWork(store.messages, Reports(Bounces(store.door))),
             SweepWork(Sweeps(store.door, store.blobs)),
+            VerifyWork(Verification(store.domain_looks, self._dns, domain_terms(self._settings))),
         ]
         runner = Runner(store.jobs, works)
         store.committed.queued.append(runner.wake)
@@ -190,7 +196,14 @@ class _Worker:
         if "http" not in self._sockets:
             return
         server = await make_server(
-            self._settings, store, submission, self._bus, self._messages, self._stopping, governor
+            self._settings,
+            store,
+            submission,
+            self._bus,
+            self._messages,
+            self._stopping,
+            governor,
+            self._dns,
         )
         listener = Listener(self._sockets["http"])
         serving.start_soon(server.serve, [listener], self._net_limits(), self._tally_of("http"))

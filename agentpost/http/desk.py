@@ -16,7 +16,9 @@ from agentpost.limits import MessageLimits
 from agentpost.mail.appending import Appending
 from agentpost.mail.attaching import Attaching
 from agentpost.mail.composing import Composing
+from agentpost.mail.domains import DomainTerms
 from agentpost.mail.policy import Policy
+from agentpost.mail.verification import Verification
 from agentpost.store.opening import Store
 
 
@@ -48,6 +50,8 @@ class Desk(Services):
     governor: Governor
     policy: Policy
     terms: Terms
+    domain_terms: DomainTerms
+    verification: Verification
     in_flight: set[tuple[str, str, str]] = field(default_factory=set)
     """Idempotency keys whose requests are being executed, each with its credential and
     environment."""

@@ -25,8 +25,11 @@ from agentpost.limits import HttpLimits, MessageLimits
 from agentpost.mail.appending import Appending
 from agentpost.mail.attaching import Attaching
 from agentpost.mail.composing import Composing
+from agentpost.mail.dns import Resolver
+from agentpost.mail.domains import domain_terms
 from agentpost.mail.policy import make_policy
 from agentpost.mail.submission import Submission
+from agentpost.mail.verification import FreshDns, Verification
 from agentpost.store.opening import Store
 from agentpost.version import version
 
@@ -45,11 +48,15 @@ async def make_server(
     message: MessageLimits,
     stopping: trio.Event,
     governor: Governor | None = None,
+    dns: FreshDns | None = None,
 ) -> HttpServer:
     """The server behind the ``http`` socket: REST, WebSocket, and what describes them.
 
-    ``governor`` counts requests, those of other servers of the worker too.
+    ``governor`` counts requests, those of other servers of the worker too; ``dns`` is the worker's
+    resolver.  What is not given is made.
     """
+    dns = dns or Resolver(settings.dns_resolver)
+    domains = domain_terms(settings)
     mail = settings.max_message_octets * 3 // 2 + _REST_OF_A_MAIL
     limits = HttpLimits(drain_s=settings.drain_deadline_s, max_mail_body_octets=mail)
     # Another process that writes is heard a moment later than its client is answered.
@@ -73,6 +80,8 @@ async def make_server(
         terms=Terms(
             settings.http_url, settings.client_imap, settings.client_smtp, settings.tiers, message
         ),
+        domain_terms=domains,
+        verification=Verification(store.domain_looks, dns, domains),
     )
     proxies = Proxies(settings.trusted_proxies)
     api = make_api(RESOURCES, desk, governor, limits, proxies)

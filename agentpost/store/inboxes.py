@@ -335,7 +335,7 @@ class Inboxes:
     ) -> Row | None:
         """A new row with a free address; None when the client_id is taken, or no address is free."""
         limits = self._settings.limits
-        await hold(connection, site)
+        await hold(connection, site, self._settings.shared_domain)
         for username_, address in site.addresses(username, limits.address_attempts):
             row = await connection.row(
                 "INSERT INTO inboxes (id, organization_id, environment_id, address, username,"

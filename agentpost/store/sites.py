@@ -66,8 +66,8 @@ async def custom_site(
     return Site(name, shared=False, named=named, holder=holder.domain)
 
 
-async def hold(connection: Connection, site: Site) -> None:
-    """Keep the domain from being deleted until the commit.
+async def hold(connection: Connection, site: Site, shared: str) -> None:
+    """Keep the domain from being deleted until the commit; ``shared`` is what there is instead.
 
     Raises: UnknownField when it is none that the inbox's environment holds.
     """
@@ -81,7 +81,7 @@ async def hold(connection: Connection, site: Site) -> None:
         raise checks.refuse(
             "domain",
             "is not a verified domain of this environment",
-            fix="Add the domain and have it verified, or leave it out for the shared one.",
+            fix=f"Add the domain and have it verified, or leave it out: the inbox is then made at {shared}.",
         )
 
 

@@ -19,6 +19,7 @@ from agentpost.http.endpoint import Endpoint
 from agentpost.http.resources import RESOURCES
 from agentpost.ids import job_id
 from agentpost.model.actor import SCOPES, system_actor, widen
+from agentpost.store.domains import DomainRequest
 from agentpost.store.rules import RuleRequest
 from agentpost.store.suppressions import SuppressionRequest
 from tests.http.resources.conftest import ALL, Answer, Caller, Tenant, deliver, running
@@ -27,6 +28,7 @@ SAMPLES: Final[dict[str, object]] = {
     "BatchDeleteBody": {"ids": ["{message}"]},
     "BatchGetBody": {"ids": ["{message}"]},
     "CheckBody": {"direction": "send", "address": "ada@elsewhere.example", "inbox": "{inbox}"},
+    "CatchAllBody": {"inbox_id": "{inbox}"},
     "BatchMarksBody": {"ids": ["{message}"], "seen": True},
     "ForwardBody": {"to": "ada@elsewhere.example", "text_body": "FYI"},
     "ReplyBody": {"text_body": "Yes."},
@@ -127,6 +129,7 @@ async def matrix(database_url: str, tmp_path: Path) -> AsyncIterator[Matrix]:
             acme.actor, SuppressionRequest("gone-for-ever@elsewhere.example")
         )
         spare = await (await acme.caller("inboxes:read"))("GET", "/me")
+        domain, _ = await store.domains.create(acme.actor, DomainRequest("secret-inbox.example"))
         names = {
             "inbox": inbox.id,
             "message": placed.message,
@@ -136,6 +139,7 @@ async def matrix(database_url: str, tmp_path: Path) -> AsyncIterator[Matrix]:
             "credential": credentials[0].id,
             "key": spare.json["key_id"],
             "environment": second.id,
+            "domain": domain.id,
             "folder": "secret-inbox-folder",
             "job": job_id(job),
             "rule": rule.id,
@@ -147,7 +151,7 @@ async def matrix(database_url: str, tmp_path: Path) -> AsyncIterator[Matrix]:
 def test_every_route_can_be_asked() -> None:
     """No route is left out for want of a name or a body."""
     assert len(ROUTES) > 70
-    assert {endpoint.method for endpoint in ROUTES} == {"GET", "POST", "PATCH", "DELETE"}
+    assert {endpoint.method for endpoint in ROUTES} == {"GET", "POST", "PUT", "PATCH", "DELETE"}
 
 
 async def test_the_right_key_opens_every_route(matrix: Matrix) -> None:

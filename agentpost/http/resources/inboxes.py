@@ -9,6 +9,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from agentpost.clock import rfc3339
 from agentpost.errors import (
+    AlreadyExists,
     Conflict,
     DeliverabilityCritical,
     NotFound,
@@ -244,7 +245,7 @@ def _shown(inbox: Inbox) -> Response:
     status=201,
     summary="Make an inbox",
     also={200: "It was made before with the same client_id"},
-    raises=(UnknownField, NotFound, Conflict),
+    raises=(UnknownField, NotFound, Conflict, AlreadyExists),
     examples={
         "request": {"username": "support", "display_name": "Acme Support"},
         "response": _EXAMPLE,
@@ -372,10 +373,14 @@ async def delete_inbox(request: Request[None, DeleteInboxQuery]) -> Response:
     scope="inboxes:write",
     answer=InboxBody,
     summary="Restore a deleted inbox",
+    raises=(Conflict,),
     examples={"response": _EXAMPLE},
 )
 async def restore_inbox(request: Request[None, None]) -> Response:
-    """Brings a deleted inbox back; one that is not deleted stays as it is."""
+    """Brings a deleted inbox back; one that is not deleted stays as it is.
+
+    At a custom domain that needs the domain to be verified in this environment.
+    """
     inboxes = desk_of(request).store.inboxes
     return _shown(await inboxes.restore(request.actor, request.params["inbox"]))
 

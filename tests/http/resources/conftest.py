@@ -36,6 +36,7 @@ from agentpost.store.keys import KeyRequest
 from agentpost.store.opening import Store, open_store
 from agentpost.store.settings import StoreSettings
 from tests.http.resources import described
+from tests.zones import ZoneResolver
 
 SETTINGS = StoreSettings(shared_domain="shared.test", master_key=bytes(range(32)))
 ALL = tuple(sorted(SCOPES))
@@ -210,6 +211,7 @@ class Api:
     bus: Bus
     callers: list[Caller] = field(default_factory=list)
     woken: list[InboxId] = field(default_factory=list)
+    zone: ZoneResolver = field(default_factory=lambda: ZoneResolver({}))
 
     def stranger(self) -> Caller:
         """A caller without a key."""
@@ -250,12 +252,14 @@ async def running(
         store.committed.listeners.append(bus.committed)
         logins = Logins(store.authentication)
         submission = make_submission(config, store, logins, MessageLimits())
-        server = await make_server(config, store, submission, bus, MessageLimits(), stopping)
         listening = socket.socket()
         listening.bind(("127.0.0.1", 0))
         listening.listen(100)
         listening.setblocking(False)
         api = Api(listening.getsockname()[1], store, bus)
+        server = await make_server(
+            config, store, submission, bus, MessageLimits(), stopping, dns=api.zone
+        )
         store.committed.listeners.append(api.woken.append)
         async with trio.open_nursery() as nursery:
             await nursery.start(server.serve, [Listener(listening)], NET, Tally(NET))
