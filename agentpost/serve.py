@@ -43,6 +43,7 @@ from agentpost.mail.dns import Resolver
 from agentpost.mail.domains import domain_terms
 from agentpost.mail.logins import Logins
 from agentpost.mail.policy import make_policy
+from agentpost.mail.signing import DomainKeys
 from agentpost.mail.submission import Submission, make_submission
 from agentpost.mail.transports import choose, doubts
 from agentpost.mail.verification import Verification
@@ -154,7 +155,13 @@ class _Worker:
             store.forget,
         )
         works: list[Work] = [
-            RelayWork(relays, ways, self._settings.domain, doubts=doubts(self._settings)),
+            RelayWork(
+                relays,
+                ways,
+                self._settings.domain,
+                doubts=doubts(self._settings),
+                sign=DomainKeys(store.domain_looks).signed,
+            ),
             ReportWork(relays, store.messages, delivery, self._settings.domain),
             BounceWork(store.messages, Reports(Bounces(store.door))),
             SweepWork(Sweeps(store.door, store.blobs)),

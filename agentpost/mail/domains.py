@@ -41,16 +41,16 @@ class DomainTerms:
     smtp: Address
 
 
-def domain_terms(settings: Config, ses_region: str | None = None) -> DomainTerms:
-    """The terms of a deployment; ``ses_region`` is where Amazon SES takes its mail, if it does."""
+def domain_terms(settings: Config) -> DomainTerms:
+    """The terms of a deployment; one that sends by Amazon SES has its mail taken there too."""
     mx = settings.domain
     spf = "mx"
     if settings.relay == "ses":
         spf = "include:amazonses.com"
+        if settings.aws_region is not None:
+            mx = f"inbound-smtp.{settings.aws_region}.amazonaws.com"
     elif settings.relay == "smtp" and settings.smtp_relay_url is not None:
         spf = f"a:{urlsplit(settings.smtp_relay_url).hostname}"
-    if ses_region is not None:
-        mx = f"inbound-smtp.{ses_region}.amazonaws.com"
     return DomainTerms(
         mx=settings.inbound_host or mx,
         spf=settings.spf_mechanism or spf,

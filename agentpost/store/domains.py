@@ -15,7 +15,7 @@ from typing import Final
 import trio
 from msgspec import UNSET, UnsetType
 
-from agentpost.auth.domainkeys import new_key_pair
+from agentpost.auth.dkim_sign import NewKey, new_ed25519, new_rsa
 from agentpost.auth.domainnames import NotADomain, a_labels
 from agentpost.auth.passwords import seal
 from agentpost.errors import AlreadyExists, Conflict, Limit, NotFound
@@ -44,7 +44,10 @@ SUSPENDED: Final = "domain_suspended"
 """Why inboxes of a suspended domain are paused."""
 
 _CHALLENGE_OCTETS: Final = 20
-_ALGORITHMS: Final[tuple[KeyAlgorithm, ...]] = ("rsa", "ed25519")
+_ALGORITHMS: Final[dict[KeyAlgorithm, Callable[[], NewKey]]] = {
+    "rsa": new_rsa,
+    "ed25519": new_ed25519,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -378,10 +381,11 @@ def _new_keys(master_key: bytes | None) -> tuple[_Key, ...]:
     # A selector of its own for each claim: two environments can publish theirs side by side.
     tail = secrets.token_hex(4)
     made = []
-    for algorithm in _ALGORITHMS:
-        private, public = new_key_pair(algorithm)
+    for algorithm, new in _ALGORITHMS.items():
+        key = new()
         identity = new_id("dk")
-        sealed = seal(master_key, identity, private)
+        sealed = seal(master_key, identity, key.private_pem.decode("ascii"))
+        public = key.record.rpartition("p=")[2]
         made.append(_Key(identity, f"ap-{algorithm}-{tail}", algorithm, public, sealed))
     return tuple(made)
 

@@ -62,7 +62,8 @@ async def test_what_is_published_is_found() -> None:
 
 
 async def test_what_is_not_published_is_missing() -> None:
-    for zone in ({}, {name: {} for name in published(DOMAIN)}):
+    zones: list[dict[str, Any]] = [{}, {name: {} for name in published(DOMAIN)}]
+    for zone in zones:
         for one in (await found(zone)).values():
             assert isinstance(one, Finding)
             assert one.status == "missing"
