@@ -13,6 +13,7 @@ import click
 from agentpost.cli.check import check_command
 from agentpost.cli.config import config_command
 from agentpost.cli.doctor import doctor_command
+from agentpost.cli.domain import domain_command
 from agentpost.cli.environment import environment_command
 from agentpost.cli.inbox import inbox_command
 from agentpost.cli.key import key_command
@@ -34,6 +35,7 @@ _SERVER: Final = (
     org_command,
     environment_command,
     inbox_command,
+    domain_command,
     key_command,
     doctor_command,
     check_command,

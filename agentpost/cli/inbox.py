@@ -33,6 +33,7 @@ def inbox_command() -> None:
 @inbox_command.command("create")
 @click.argument("username", required=False)
 @click.option("--display-name", help="Name that stands in the From field.")
+@click.option("--domain", help="A verified domain; the address is then exactly USERNAME@DOMAIN.")
 @click.option("--client-id", help="Your own name for it: a repetition gives the same inbox.")
 @environment_option
 @org_option
@@ -41,6 +42,7 @@ def inbox_command() -> None:
 def create(
     username: str | None,
     display_name: str | None,
+    domain: str | None,
     client_id: str | None,
     environment: str | None,
     org: str | None,
@@ -61,7 +63,7 @@ def create(
     """
     from agentpost.store.inboxes import InboxRequest
 
-    request = InboxRequest(username=username, display_name=display_name, client_id=client_id)
+    request = InboxRequest(username, domain, display_name, client_id)
 
     async def work(store: Store) -> NewInbox:
         organization = await choose_organization(store, org)

@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from agentpost.cli import agentpost as command_line
+from tests.zones import ZoneResolver
 
 Run = Callable[..., Result]
 
@@ -162,3 +163,35 @@ def test_every_verb_explains_itself() -> None:
             walk([*path, name], inner)
 
     walk([], command_line)
+
+
+def test_a_domain_is_added_shown_and_stopped(run: Run) -> None:
+    run("org", "create", "Acme")
+    made = answer(run("domain", "create", "Acme.example", "--subdomains", "--json"))
+    assert (made["domain"], made["status"]) == ("acme.example", "pending")
+    values = [record["value"] for record in made["records"]]
+    assert any(value.startswith("agentpost-verification=") for value in values)
+    told = run("domain", "show", "acme.example").stdout
+    assert all(value in told for value in values)
+    assert answer(run("domain", "list", "--json"))[0]["id"] == made["id"]
+    stopped = answer(run("domain", "suspend", made["id"], "--reason", "abuse", "--json"))
+    assert (stopped["status"], stopped["reason"]) == ("suspended", "abuse")
+    assert "suspended" in run("domain", "verify", made["id"], status=1).output
+    assert answer(run("domain", "reinstate", "acme.example", "--json"))["status"] == "pending"
+    refused = run("inbox", "create", "support", "--domain", "acme.example", status=1)
+    assert "not a verified domain" in refused.output
+    run("domain", "delete", "acme.example")
+    assert "agentpost domain list" in run("domain", "show", "acme.example", status=1).output
+
+
+def test_a_domain_is_verified_from_the_command_line(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run("org", "create", "Acme")
+    made = answer(run("domain", "create", "acme.example", "--json"))
+    challenge = next(record for record in made["records"] if "challenge" in record["name"])
+    zone = {challenge["name"]: {"TXT": challenge["value"]}}
+    monkeypatch.setattr("agentpost.mail.dns.Resolver", lambda server: ZoneResolver(zone))
+    told = answer(run("domain", "verify", "acme.example", "--json"))
+    assert told["status"] == "verifying"
+    assert [each["status"] for each in told["records"]].count("found") == 1

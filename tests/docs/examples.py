@@ -21,8 +21,8 @@ from tests.server import Server
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 _FENCE = re.compile(r"(?:^<!-- (.*?) -->\n)?^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-_ID = re.compile(r"\b(msg|inb|env|key|thr|org|dft)_01JQ8X5K2M3N4P5R6S7T8V9W00\b")
-_REAL_ID = re.compile(r"\b(msg|inb|env|key|thr|org|dft)_[0-7][0-9A-HJKMNP-TV-Z]{25}\b")
+_ID = re.compile(r"\b(msg|inb|env|key|thr|org|dft|dom)_01JQ8X5K2M3N4P5R6S7T8V9W00\b")
+_REAL_ID = re.compile(r"\b(msg|inb|env|key|thr|org|dft|dom)_[0-7][0-9A-HJKMNP-TV-Z]{25}\b")
 _EXPORT = re.compile(r"^export (\w+)=(\S+)$", re.MULTILINE)
 _SERVICES = {2465: "smtps", 2587: "submission", 2993: "imaps", 8080: "http"}
 
