@@ -40,13 +40,13 @@ from agentpost.mail.appending import Appending
 from agentpost.mail.bounces import Reports
 from agentpost.mail.delivery import Delivery
 from agentpost.mail.dns import Resolver
-from agentpost.mail.domains import domain_terms
+from agentpost.mail.domains import relay_signs
 from agentpost.mail.logins import Logins
 from agentpost.mail.policy import make_policy
 from agentpost.mail.signing import DomainKeys
 from agentpost.mail.submission import Submission, make_submission
 from agentpost.mail.transports import choose, doubts
-from agentpost.mail.verification import Verification
+from agentpost.mail.verification import make_verification
 from agentpost.model.actor import system_actor
 from agentpost.model.reputation import PausingTerms
 from agentpost.net import NetLimits, PlainStream, ServerTls, Stream, Tally, serve_listener, starttls
@@ -154,18 +154,19 @@ class _Worker:
             store.committed.tell_queued,
             store.forget,
         )
+        keys = DomainKeys(store.domain_looks, relay_signs=relay_signs(self._settings))
         works: list[Work] = [
             RelayWork(
                 relays,
                 ways,
                 self._settings.domain,
                 doubts=doubts(self._settings),
-                sign=DomainKeys(store.domain_looks).signed,
+                sign=keys.signed,
             ),
             ReportWork(relays, store.messages, delivery, self._settings.domain),
             BounceWork(store.messages, Reports(Bounces(store.door))),
             SweepWork(Sweeps(store.door, store.blobs)),
-            VerifyWork(Verification(store.domain_looks, self._dns, domain_terms(self._settings))),
+            VerifyWork(make_verification(self._settings, store.domain_looks, self._dns)),
         ]
         runner = Runner(store.jobs, works)
         store.committed.queued.append(runner.wake)

@@ -126,11 +126,10 @@ def verify(**chosen: Any) -> None:
 
     async def work(store: Store, actor: Actor, domain: Domain, settings: Config) -> Domain:
         from agentpost.mail.dns import Resolver
-        from agentpost.mail.domains import domain_terms
-        from agentpost.mail.verification import Verification
+        from agentpost.mail.verification import make_verification
 
         dns = Resolver(settings.dns_resolver)
-        verification = Verification(store.domain_looks, dns, domain_terms(settings))
+        verification = make_verification(settings, store.domain_looks, dns)
         return await verification.asked(actor, domain.id) or domain
 
     _run(work, **chosen)

@@ -241,6 +241,11 @@ class Config:
         "Host that takes mail for custom domains: the MX that their owners publish.",
         shown="that of Amazon SES when it takes the mail, else domain",
     )
+    dkim: str = _setting(
+        one_of("own", "ses"),
+        "Whose keys sign mail from custom domains: own, or those of Amazon SES (Easy DKIM).",
+        "own",
+    )
     spf_mechanism: str | None = _setting(
         spf_mechanism,
         "SPF mechanism that permits the relay, for custom domains: include:spf.relay.example.",

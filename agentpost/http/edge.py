@@ -29,7 +29,7 @@ from agentpost.mail.dns import Resolver
 from agentpost.mail.domains import domain_terms
 from agentpost.mail.policy import make_policy
 from agentpost.mail.submission import Submission
-from agentpost.mail.verification import FreshDns, Verification
+from agentpost.mail.verification import FreshDns, make_verification
 from agentpost.store.opening import Store
 from agentpost.version import version
 
@@ -56,7 +56,6 @@ async def make_server(
     resolver.  What is not given is made.
     """
     dns = dns or Resolver(settings.dns_resolver)
-    domains = domain_terms(settings)
     mail = settings.max_message_octets * 3 // 2 + _REST_OF_A_MAIL
     limits = HttpLimits(drain_s=settings.drain_deadline_s, max_mail_body_octets=mail)
     # Another process that writes is heard a moment later than its client is answered.
@@ -80,8 +79,8 @@ async def make_server(
         terms=Terms(
             settings.http_url, settings.client_imap, settings.client_smtp, settings.tiers, message
         ),
-        domain_terms=domains,
-        verification=Verification(store.domain_looks, dns, domains),
+        domain_terms=domain_terms(settings),
+        verification=make_verification(settings, store.domain_looks, dns),
     )
     proxies = Proxies(settings.trusted_proxies)
     api = make_api(RESOURCES, desk, governor, limits, proxies)

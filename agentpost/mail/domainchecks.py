@@ -107,6 +107,8 @@ async def _permits(dns: Dns, policy: str, wanted: str, limits: DomainLimits) -> 
 
 
 async def _dkim(dns: Dns, record: Record, limits: DomainLimits) -> Finding:
+    if record.type == "CNAME":
+        return await _relay_key(dns, record)
     texts = await _texts(dns, record.name)
     if not texts:
         return _absent(record)
@@ -120,6 +122,16 @@ async def _dkim(dns: Dns, record: Record, limits: DomainLimits) -> Finding:
     if there.get("p") != wanted["p"]:
         return Finding("wrong", texts, "Another key, or only a part of this one, stands here.")
     return Finding("found", texts)
+
+
+async def _relay_key(dns: Dns, record: Record) -> Finding:
+    hosts = await dns.cname(record.name)
+    if not hosts:
+        return _absent(record)
+    shown = tuple(f"{host}." for host in hosts)
+    if hosts == (record.value,):
+        return Finding("found", shown)
+    return Finding("wrong", shown, "It leads to another key.")
 
 
 async def _dmarc(dns: Dns, record: Record, limits: DomainLimits) -> Finding:

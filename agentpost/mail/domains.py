@@ -32,13 +32,14 @@ class DomainTerms:
     """What all custom domains of this deployment have in common.
 
     ``mx`` takes their mail, ``spf`` is the mechanism that permits the relay, ``imap`` and ``smtp``
-    are told to mail programs.
+    are told to mail programs.  ``relay_signs`` when the relay has keys of its own.
     """
 
     mx: str
     spf: str
     imap: Address
     smtp: Address
+    relay_signs: bool = False
 
 
 def domain_terms(settings: Config) -> DomainTerms:
@@ -56,7 +57,13 @@ def domain_terms(settings: Config) -> DomainTerms:
         spf=settings.spf_mechanism or spf,
         imap=settings.public_imap,
         smtp=settings.public_smtp,
+        relay_signs=relay_signs(settings),
     )
+
+
+def relay_signs(settings: Config) -> bool:
+    """Whether Amazon SES signs with its own keys, so that we do not."""
+    return settings.dkim == "ses" and "ses" in settings.relays
 
 
 def records_of(domain: Domain, terms: DomainTerms) -> tuple[Record, ...]:
@@ -77,7 +84,10 @@ def records_of(domain: Domain, terms: DomainTerms) -> tuple[Record, ...]:
             wild = Record("subdomains_mx", "subdomains_mx", "MX", f"*.{name}", terms.mx, 10, False)
             found.append(wild)
     found.append(Record("spf", "spf", "TXT", name, f"v=spf1 {terms.spf} ~all"))
-    found += [_key_record(name, key) for key in domain.keys]
+    if terms.relay_signs:
+        found += [_relay_key_record(name, host) for host in domain.relay_key_hosts]
+    else:
+        found += [_key_record(name, key) for key in domain.keys]
     found.append(Record("dmarc", "dmarc", "TXT", f"_dmarc.{name}", "v=DMARC1; p=none"))
     for service, address in (("_submissions", terms.smtp), ("_imaps", terms.imap)):
         value = f"0 1 {address.port} {address.host}"
@@ -116,6 +126,12 @@ def _key_record(domain: str, key: KeyRecord) -> Record:
         # Not every verifier knows Ed25519 (RFC 8463 section 5): RSA is there for them.
         required=key.algorithm == "rsa",
     )
+
+
+def _relay_key_record(domain: str, host: str) -> Record:
+    token = host.partition(".")[0]
+    place = f"{token}._domainkey.{domain}"
+    return Record(f"dkim_{token}", "dkim", "CNAME", place, host)
 
 
 def _told(record: Record, finding: Finding) -> dict[str, Any]:

@@ -33,8 +33,12 @@ _SIGN_INLINE_OCTETS: Final = 100 * 1024
 class DomainKeys:
     """The keys of the domains that this deployment sends from."""
 
-    def __init__(self, looks: DomainLooks, limits: DomainLimits | None = None) -> None:
+    def __init__(
+        self, looks: DomainLooks, limits: DomainLimits | None = None, *, relay_signs: bool = False
+    ) -> None:
+        """``relay_signs`` when it is the relay's own keys that owners publish."""
         limits = limits or DomainLimits()
+        self._relay_signs = relay_signs
         self._looks = looks
         self._actor = system_actor("relay")
         self._known: Fresh[tuple[str, EnvironmentId], tuple[DkimKey, ...]] = Fresh(
@@ -47,7 +51,7 @@ class DomainKeys:
         Raises: Unsealable when they were sealed under another master key.
         """
         name = looked_up(domain)
-        if not name:
+        if not name or self._relay_signs:
             return ()
         known = self._known.get((name, environment))
         if known is not None:

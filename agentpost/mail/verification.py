@@ -7,6 +7,7 @@ that fail never count.
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -14,13 +15,18 @@ from typing import Protocol
 import trio
 
 from agentpost import clock
+from agentpost.config import Config
 from agentpost.limits import DomainLimits
 from agentpost.mail.domainchecks import look
-from agentpost.mail.domains import DomainTerms, records_of, told
+from agentpost.mail.domains import DomainTerms, domain_terms, records_of, told
+from agentpost.mail.identities import Identities, IdentityUnknown, SesIdentities
+from agentpost.mail.transports import access
 from agentpost.model.actor import Actor, system_actor
 from agentpost.model.dns import Dns
 from agentpost.model.domain import Domain, DomainStatus, Finding, Look, Record
 from agentpost.store.domainlooks import DomainLooks
+
+log = logging.getLogger(__name__)
 
 
 class FreshDns(Dns, Protocol):
@@ -40,7 +46,10 @@ class Verification:
         dns: FreshDns,
         terms: DomainTerms,
         limits: DomainLimits | None = None,
+        identities: Identities | None = None,
     ) -> None:
+        """``identities`` when the relay must know the domains that it sends for."""
+        self._identities = identities
         self._looks = looks
         self._dns = dns
         self._terms = terms
@@ -67,8 +76,54 @@ class Verification:
     async def _look(self, domain: Domain) -> Domain | None:
         records = records_of(domain, self._terms)
         found = await look(self._dns, records, self._limits)
-        judged = judge(domain, records, found, clock.now(), self._limits)
+        if self._wants_relay_keys(domain) and _is_found(found["challenge"]):
+            # Not before the claim is serious: whoever adds a name shall not spend the quota.
+            kept = await self._relay_keys(domain)
+            if kept is not None:
+                return await self._look(kept)
+        lacking = None
+        if not domain.held and all(_is_found(found[one.key]) for one in records if one.required):
+            lacking = await self._unconfirmed(domain)
+        judged = judge(domain, records, found, clock.now(), self._limits, lacking)
         return await self._looks.settle(self._server, judged)
+
+    def _wants_relay_keys(self, domain: Domain) -> bool:
+        return self._terms.relay_signs and not domain.relay_key_hosts
+
+    async def _relay_keys(self, domain: Domain) -> Domain | None:
+        """The domain with the relay's keys to publish; None when there are none yet."""
+        if self._identities is None:
+            return None
+        try:
+            identity = await self._identities.ensure(domain.name, None)
+        except IdentityUnknown as unknown:
+            log.warning("no keys of the relay for %s: %s", domain.name, unknown)
+            return None
+        if not identity.key_hosts:
+            return None
+        return await self._looks.keep_relay_keys(self._server, domain.id, identity.key_hosts)
+
+    async def _unconfirmed(self, domain: Domain) -> str | None:
+        """Why the relay does not send for the domain yet; None when it does."""
+        if self._wants_relay_keys(domain):
+            return "The relay has not given its keys yet."
+        if self._identities is None:
+            return None
+        key = None
+        if not self._terms.relay_signs:
+            keys = await self._looks.keys_of(self._server, domain)
+            key = next(each for each in keys if each.algorithm == "rsa")
+        try:
+            identity = await self._identities.ensure(domain.name, key)
+        except IdentityUnknown as unknown:
+            return f"All is published; the relay cannot be asked about it: {unknown}."
+        return None if identity.confirmed else "All is published; the relay has yet to confirm it."
+
+
+def make_verification(settings: Config, looks: DomainLooks, dns: FreshDns) -> Verification:
+    """The verification of a deployment; Amazon SES must know the domains that it sends for."""
+    identities = SesIdentities(access(settings)) if "ses" in settings.relays else None
+    return Verification(looks, dns, domain_terms(settings), identities=identities)
 
 
 def judge(
@@ -77,8 +132,12 @@ def judge(
     found: dict[str, Finding | str],
     now: datetime,
     limits: DomainLimits,
+    lacking: str | None = None,
 ) -> Look:
-    """What it means that these records were found; ``found`` holds text where a lookup failed."""
+    """What it means that these records were found; ``found`` holds text where a lookup failed.
+
+    ``lacking`` says what a claim still wants besides its records.
+    """
     findings = {record.key: _merged(domain, found[record.key], record) for record in records}
     required = [record.key for record in records if record.required]
     unknown = {key for key in required if isinstance(found[key], str)}
@@ -94,11 +153,12 @@ def judge(
         check_at=None,
         receives=_receives(domain, findings),
     )
-    if not bad and not unknown:
+    if not bad and not unknown and lacking is None:
         return replace(_outcome(base, "verified", limits.recheck_s), proven=True)
     if domain.held:
         return _doubted(base, domain, bad, limits)
-    return _sought(base, domain, required, bad | unknown, limits)
+    missing = lacking or f"Not found in time: {', '.join(sorted(bad | unknown))}."
+    return _sought(replace(base, reason=lacking), domain, required, missing, limits)
 
 
 def _doubted(base: Look, domain: Domain, bad: set[str], limits: DomainLimits) -> Look:
@@ -123,19 +183,18 @@ def _doubted(base: Look, domain: Domain, bad: set[str], limits: DomainLimits) ->
 
 
 def _sought(
-    base: Look, domain: Domain, required: list[str], lacking: set[str], limits: DomainLimits
+    base: Look, domain: Domain, required: list[str], missing: str, limits: DomainLimits
 ) -> Look:
-    """A look at a claim that is not proven."""
+    """A look at a claim that is not proven; ``missing`` says why if it is given up."""
     base = replace(base, receives=False)
     passed = (base.at - domain.sought_since).total_seconds()
     if passed >= limits.give_up_s:
-        words = f"Not found in time: {', '.join(sorted(lacking))}."
-        return _outcome(base, "failed", None, words)
+        return _outcome(base, "failed", None, missing)
     pause = max(limits.first_check_s, min(passed, limits.max_check_s))
     if domain.status == "failed":
         return _outcome(base, "failed", pause, domain.reason)
     begun = any(base.findings[key].status == "found" for key in required)
-    return _outcome(base, "verifying" if begun else "pending", pause)
+    return _outcome(base, "verifying" if begun else "pending", pause, base.reason)
 
 
 def _outcome(
@@ -151,6 +210,10 @@ def _merged(domain: Domain, found: Finding | str, record: Record) -> Finding:
     if isinstance(found, Finding):
         return replace(found, once=before.once or found.status == "found")
     return replace(before, reason=f"DNS did not answer: {found}.")
+
+
+def _is_found(found: Finding | str) -> bool:
+    return isinstance(found, Finding) and found.status == "found"
 
 
 def _receives(domain: Domain, findings: dict[str, Finding]) -> bool:

@@ -98,6 +98,7 @@ class Domain:
     catch_all: InboxId | None
     challenge: str
     keys: tuple[KeyRecord, ...]
+    relay_key_hosts: tuple[str, ...]
     status: DomainStatus
     reason: str | None
     findings: dict[str, Finding]

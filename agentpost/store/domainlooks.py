@@ -15,9 +15,9 @@ import msgspec
 from agentpost import clock
 from agentpost.auth.passwords import Unsealable, unseal
 from agentpost.errors import Conflict, NotFound, RateLimited
-from agentpost.ids import EnvironmentId
+from agentpost.ids import DomainId, EnvironmentId
 from agentpost.limits import DomainLimits
-from agentpost.model.actor import Actor, Scope, system_actor
+from agentpost.model.actor import Actor, Scope
 from agentpost.model.domain import Domain, Holder, Look, SigningKey
 from agentpost.store import audit, checks
 from agentpost.store.domainrows import (
@@ -166,27 +166,57 @@ class DomainLooks:
             holder = await find_holder(connection, name)
             if holder is None or holder.environment != environment or holder.suspended:
                 return holder, []
-            return holder, await connection.rows(
-                "SELECT id, selector, algorithm, sealed FROM domain_keys WHERE domain_id = $1"
-                " ORDER BY algorithm DESC, id",
-                holder.domain,
-            )
+            return holder, await connection.rows(_SEALED, holder.domain)
 
         holder, rows = await self._door.read(actor, None, None, read)
+        return holder, () if holder is None else self._unsealed(holder.name, rows)
+
+    async def keys_of(self, actor: Actor, one: Domain) -> tuple[SigningKey, ...]:
+        """The private keys of a claim, proven or not, for a relay that is to sign with them.
+
+        Raises: Unsealable when they were sealed under another master key.
+        """
+
+        async def read(connection: Connection, _: Scope) -> list[Row]:
+            return await connection.rows(_SEALED, one.id)
+
+        return self._unsealed(one.name, await self._door.read(actor, None, None, read))
+
+    async def keep_relay_keys(
+        self, actor: Actor, domain_id: DomainId, hosts: tuple[str, ...]
+    ) -> Domain | None:
+        """Keep where the relay has its keys for the domain, to be published; None when it is gone."""
+
+        async def write(connection: Connection, _: Scope) -> Domain | None:
+            await connection.execute(
+                "UPDATE domains SET relay_key_hosts = $2, checks = checks + 1,"
+                " version = version + 1, updated_at = now() WHERE id = $1",
+                domain_id,
+                hosts,
+            )
+            return await load(connection, domain_id)
+
+        return await self._door.write(actor, None, None, write)
+
+    def _unsealed(self, name: str, rows: list[Row]) -> tuple[SigningKey, ...]:
         master_key = self._settings.master_key
-        if holder is None or not rows:
-            return holder, ()
         if master_key is None:
             raise Unsealable("the store was opened without a master key")
-        return holder, tuple(
+        return tuple(
             SigningKey(
-                holder.name,
+                name,
                 row["selector"],
                 row["algorithm"],
                 unseal(master_key, row["id"], row["sealed"]),
             )
             for row in rows
         )
+
+
+_SEALED: Final = (
+    "SELECT id, selector, algorithm, sealed FROM domain_keys WHERE domain_id = $1"
+    " ORDER BY algorithm DESC, id"
+)
 
 
 async def _may_hold(connection: Connection, one: Domain) -> bool:
@@ -251,8 +281,3 @@ async def _tell(
     if changed.reason is not None:
         more["reason"] = changed.reason
     await tell_domain(connection, changed, kind, **more)
-
-
-def looking() -> Actor:
-    """The server, looking at the records of domains."""
-    return system_actor("verify")

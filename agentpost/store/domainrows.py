@@ -36,6 +36,7 @@ def domain(row: Row) -> Domain:
         catch_all=None if catch_all is None else InboxId(catch_all),
         challenge=row["challenge"],
         keys=_keys.decode(row["keys"]),
+        relay_key_hosts=tuple(row["relay_key_hosts"]),
         status=row["status"],
         reason=row["reason"],
         findings=_findings.decode(row["findings"]),

@@ -27,6 +27,7 @@ DOMAIN = Domain(
     catch_all=None,
     challenge="ToKeN",
     keys=(KeyRecord("ap-rsa-1", "rsa", "QUJD" * 90), KeyRecord("ap-ed25519-1", "ed25519", "QUJD")),
+    relay_key_hosts=(),
     status="pending",
     reason=None,
     findings={},

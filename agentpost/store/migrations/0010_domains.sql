@@ -11,6 +11,7 @@ CREATE TABLE domains (
     subdomains       boolean NOT NULL,
     catch_all_inbox_id text COLLATE "C" REFERENCES inboxes ON DELETE SET NULL,
     challenge        text NOT NULL,
+    relay_key_hosts  text[] NOT NULL DEFAULT '{}',
     status           text NOT NULL DEFAULT 'pending',
     reason           text,
     findings         jsonb NOT NULL DEFAULT '{}',
@@ -34,6 +35,7 @@ COMMENT ON COLUMN domains.status IS 'pending | verifying | verified | failed | s
 COMMENT ON COLUMN domains.findings IS 'what the last look found, by record';
 COMMENT ON COLUMN domains.held_since IS 'when the name became this claim''s alone; null: it is not';
 COMMENT ON COLUMN domains.receives IS 'mail for it is taken here: inbound, held, its MX was found';
+COMMENT ON COLUMN domains.relay_key_hosts IS 'where the relay keeps its keys, when it signs';
 COMMENT ON COLUMN domains.checks IS 'counts looks and what changes their meaning: a look that was'
     ' overtaken has no effect';
 COMMENT ON COLUMN domains.check_at IS 'the next look; null: none by itself';
