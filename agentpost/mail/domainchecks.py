@@ -78,10 +78,11 @@ async def _spf(dns: Dns, record: Record, limits: DomainLimits) -> Finding:
     policies = _policies(await _texts(dns, record.name))
     if not policies:
         return _absent(record)
-    if len(policies) > 1:
+    policy, *others = policies
+    if others:
         return Finding("wrong", policies, "There may be only one SPF record: join them.")
     wanted = record.value.split(" ")[1]
-    if await _permits(dns, policies[0], wanted, limits):
+    if await _permits(dns, policy, wanted, limits):
         return Finding("found", policies)
     return Finding("wrong", policies, f"Put {wanted} into the record that is there.")
 
@@ -112,9 +113,10 @@ async def _dkim(dns: Dns, record: Record, limits: DomainLimits) -> Finding:
     texts = await _texts(dns, record.name)
     if not texts:
         return _absent(record)
-    if len(texts) > 1:
+    text, *others = texts
+    if others:
         return Finding("wrong", texts, "There may be only one record at the name of a key.")
-    wanted, there = _tags(record.value), _tags(texts[0])
+    wanted, there = _tags(record.value), _tags(text)
     if there.get("p") == "":
         return Finding("wrong", texts, "The key is revoked: its p= is empty.")
     if there.get("v", "DKIM1") != "DKIM1" or there.get("k", "rsa") != wanted["k"]:
@@ -141,9 +143,10 @@ async def _dmarc(dns: Dns, record: Record, limits: DomainLimits) -> Finding:
         if texts:
             return Finding("wrong", texts, "This is no DMARC record: it must begin with v=DMARC1.")
         return _absent(record)
-    if len(policies) > 1:
+    policy, *others = policies
+    if others:
         return Finding("wrong", policies, "There may be only one DMARC record.")
-    if lowered(_tags(policies[0]).get("p", "")) not in ("none", "quarantine", "reject"):
+    if lowered(_tags(policy).get("p", "")) not in ("none", "quarantine", "reject"):
         return Finding("wrong", policies, "Its p= must be none, quarantine or reject.")
     return Finding("found", policies)
 

@@ -50,7 +50,7 @@ class Directory:
         ``user+tag@domain`` is received by ``user@domain``, and what is unknown at a custom domain
         by its catch-all.  What is at a domain whose mail is not taken here is not here.
         """
-        base, _ = split_tag(address)
+        base = _base(address)
         local = await self._find(base, "address") if is_ours(base) else None
         if local is not None and local.domain is None:
             return local
@@ -70,7 +70,7 @@ class Directory:
         At a custom domain it must be the one whose claim holds the name; while that is suspended
         the inbox is paused.
         """
-        base, _ = split_tag(address)
+        base = _base(address)
         local = await self._find(base, "address") if is_ours(base) else None
         if local is None or local.domain is None:
             return local
@@ -159,6 +159,15 @@ class Directory:
         found = local_address(row)
         self._known.put(value, found, (found.inbox, found.address), generation)
         return found
+
+
+def _base(address: str) -> str:
+    """The canonical address without its tag, its domain as DNS has it."""
+    base, _ = split_tag(address)
+    if base.isascii():
+        return base
+    local, _, domain = base.rpartition("@")
+    return f"{local}@{looked_up(domain)}"
 
 
 def local_address(row: Row) -> LocalAddress:

@@ -13,6 +13,7 @@ from agentpost.model.mailbox import Flag, FlagChange
 from agentpost.model.message import MessageChange, MessageFilter
 from agentpost.model.page import PageRequest
 from agentpost.model.upload import NewUpload
+from agentpost.store.domains import DomainChange, DomainRequest
 from agentpost.store.opening import Store, open_store
 from agentpost.store.pool import Connection
 from agentpost.store.store import Place
@@ -51,9 +52,14 @@ async def test_foreign_ids_find_nothing_without_the_first_wall(
     environment = where.environment
     assert environment is not None
     upload = await world.store.uploads.announce(owner.owner, NewUpload("plan.csv", "text/csv", 1))
+    claim, _ = await world.store.domains.create(
+        owner.owner, DomainRequest("globex.example"), environment
+    )
     # Another worker's store, so that nothing is answered from what the owner has made warm.
     async with open_store(database_url, tmp_path / "blobs", SETTINGS, alone=False) as store:
-        for attempt in _attempts(store, thief, where, message, thread, inbox, box.id, environment):
+        for attempt in _attempts(
+            store, thief, where, message, thread, inbox, box.id, environment, claim.id
+        ):
             await _nothing(attempt)
         await _nothing(lambda: store.uploads.get(thief, upload.key))
         assert await store.uploads.some(thief, "messages:send", where, [upload.key]) == {}
@@ -72,6 +78,7 @@ def _attempts(
     inbox: str,
     box: object,
     environment: str,
+    domain: str,
 ) -> list[Callable[[], Awaitable[object]]]:
     messages, mailboxes = store.messages, store.mailboxes
     mailbox = box  # the true number of the foreign mailbox
@@ -101,6 +108,10 @@ def _attempts(
         lambda: store.credentials.all(thief, inbox),
         lambda: store.credentials.create(thief, inbox, "Mine"),
         lambda: store.environments.get(thief, environment),
+        lambda: store.domains.get(thief, domain),
+        lambda: store.domains.update(thief, domain, DomainChange(inbound=False)),
+        lambda: store.domains.delete(thief, domain),
+        lambda: store.domain_looks.begin(thief, domain),
     ]
 
 

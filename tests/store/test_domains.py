@@ -345,6 +345,17 @@ async def test_a_catch_all_is_an_inbox_of_the_environment(
             await world.claim(acme, "other.example", catch_all=wrong)
 
 
+async def test_a_domain_of_another_script_is_written_either_way(world: World, acme: Tenant) -> None:
+    await world.verified(acme, "bücher.example")
+    inbox = await world.inbox(acme, "lesen", "Bücher.example")
+    assert inbox.address == "lesen@xn--bcher-kva.example"
+    for written in ("lesen+x@bücher.example", "Lesen@BÜCHER.example", inbox.address):
+        assert await world.finds(written) == inbox.id
+        assert await world.sends(written)
+    assert await Directory(world.parts.door).takes("x@bücher.example")
+    assert not await Directory(world.parts.door).takes("x@☃.example")
+
+
 async def test_a_domain_that_does_not_receive_is_mailed_elsewhere(
     world: World, acme: Tenant
 ) -> None:
