@@ -458,6 +458,58 @@ class SesLimits:
 
 
 @dataclass(frozen=True, slots=True)
+class SnsLimits:
+    """What is believed of Amazon SNS, and what is fetched from it; times in seconds."""
+
+    max_body_octets: int = 1024 * 1024
+    """One request: SNS carries 256 KB, which JSON inside JSON spells longer."""
+    answer_s: float = 14.0
+    """Our work on one notification: SNS waits 15 s and then tells it again."""
+    max_age_s: float = 3600.0
+    """From a notification's Timestamp: SNS repeats it for no longer."""
+    max_ahead_s: float = 300.0
+    """How far its clock may be before ours."""
+    fetch_s: float = 5.0
+    """Fetching a certificate, or confirming a subscription."""
+    max_fetched_octets: int = 32 * 1024
+    """What is read of either; a certificate has 2 KB."""
+    fetches_per_minute: int = 30
+    """Strangers can make us look for certificates that are not there: no more often than this."""
+    kept_certificates: int = 16
+    """Certificates remembered; SNS uses one a region at a time."""
+
+
+@dataclass(frozen=True, slots=True)
+class InboundLimits:
+    """Mail that a provider hands over, and the sweep of its bucket; times in seconds."""
+
+    max_recipients: int = 500
+    """Recipients of one mail that are looked up; SES takes 100, a header may name more."""
+    max_received_fields: int = 100
+    """Received fields before a mail counts as looping (RFC 5321 section 6.3: at least 100)."""
+    max_id_characters: int = 256
+    """A provider's name for a mail or a notification; SES's have under 80."""
+    max_words_characters: int = 4_096
+    """Of another server's words that are kept for one recipient."""
+    attempts: int = 3
+    """Tries at storing while inboxes and mailboxes come and go."""
+    every_s: float = 60.0
+    """Between two looks at the bucket."""
+    grace_s: float = 120.0
+    """An object younger than this is left to its notification, which knows the envelope."""
+    page_objects: int = 1_000
+    """Objects listed by one request (S3: 1,000)."""
+    concurrency: int = 8
+    """Objects fetched at once, each in memory as a whole."""
+    run_s: float = 1_800.0
+    """One look at the bucket in all; the next one goes on."""
+    oldest_days: int = 60
+    """Older objects are left alone: what has become of them may have been forgotten."""
+    object_s: float = 60.0
+    """Fetching one object."""
+
+
+@dataclass(frozen=True, slots=True)
 class IndexingLimits:
     """What search knows of a message's text."""
 
@@ -571,6 +623,11 @@ class SweepLimits:
     """Octets that nothing speaks of; a writer puts them down before its row."""
     failed_job_days: int = 30
     """Jobs that were given up."""
+    notification_days: int = 1
+    """Notifications that have had their effect; SNS repeats none after an hour."""
+    inbound_mail_days: int = 90
+    """What became of mail that a provider took for us: longer than ``oldest_days`` of the look
+    into its bucket, which would take it in again."""
 
 
 @dataclass(frozen=True, slots=True)

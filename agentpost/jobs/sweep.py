@@ -43,6 +43,8 @@ class SweepWork:
             "idempotency": timedelta(days=limits.idempotency_days),
             "events": timedelta(days=limits.event_days),
             "failed_jobs": timedelta(days=limits.failed_job_days),
+            "notifications": timedelta(days=limits.notification_days),
+            "inbound_mails": timedelta(days=limits.inbound_mail_days),
             "tombstones": timedelta(days=limits.expunged_days),
             "outcomes": timedelta(days=limits.outcome_days),
             "reputation": timedelta(days=limits.outcome_days),

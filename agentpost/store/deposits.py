@@ -107,7 +107,7 @@ class Committer:
             raise Overloaded("Too many messages are waiting to be stored.", retry_after=5)
         # All that can be made ready is, while an earlier batch is on its way.
         refs = refs_of(deposit.summary)
-        rows = rows_of(deposit, await self._place_octets(deposit), refs)
+        rows = rows_of(deposit, await self.place(deposit), refs)
         entry = _Waiting(deposit, rows, _marks(deposit, refs))
         self._waiting.append(entry)
         self._waiting_octets += len(deposit.octets)
@@ -211,7 +211,7 @@ class Committer:
             entry.placed = placed
             self._tell([entry])
         else:
-            entry.error = _named(error)
+            entry.error = named(error)
         entry.ended.set()
 
     async def _stored_before(self, entry: _Waiting) -> tuple[Placed, ...]:
@@ -240,7 +240,16 @@ class Committer:
             for entry in batch
         ]
 
-    async def _place_octets(self, deposit: Deposit) -> dict[OrganizationId, BlobPlace]:
+    def tell(self, deposit: Deposit) -> None:
+        """Count a deposit that a transaction of its own has written, and wake whom it concerns."""
+        for arrival in deposit.arrivals:
+            metrics.MESSAGES.labels(arrival.direction, arrival.source).inc()
+        for inbox in {arrival.inbox for arrival in deposit.arrivals}:
+            self._committed(inbox)
+        if any(arrival.jobs for arrival in deposit.arrivals):
+            self._queued()
+
+    async def place(self, deposit: Deposit) -> dict[OrganizationId, BlobPlace]:
         """A blob for each organization concerned; large octets are in their file afterwards."""
         places: dict[OrganizationId, BlobPlace] = {}
         for organization in {arrival.organization for arrival in deposit.arrivals}:
@@ -286,7 +295,8 @@ def _placed(arrival: Arrival, row: Any) -> Placed:
     )
 
 
-def _named(error: Exception) -> BaseException:
+def named(error: Exception) -> BaseException:
+    """A failure of ``deposit`` in PostgreSQL as what it means; others as they are."""
     if isinstance(error, Refused):
         match error.code:
             case "duplicate":

@@ -11,7 +11,16 @@ from agentpost.store.blobs import Blobs, location_of
 from agentpost.store.pool import Connection
 from agentpost.store.store import Door
 
-Aged = Literal["idempotency", "events", "failed_jobs", "tombstones", "outcomes", "reputation"]
+Aged = Literal[
+    "idempotency",
+    "events",
+    "failed_jobs",
+    "outcomes",
+    "reputation",
+    "notifications",
+    "inbound_mails",
+    "tombstones",
+]
 """Kinds of rows that have an age at which they go."""
 
 _FORGET: dict[Aged, str] = {
@@ -25,6 +34,10 @@ _FORGET: dict[Aged, str] = {
     "SELECT ctid FROM outcomes WHERE created_at < now() - $1::interval LIMIT $2))",
     "reputation": "DELETE FROM reputation WHERE ctid = ANY (ARRAY("
     "SELECT ctid FROM reputation WHERE day < current_date - $1::interval LIMIT $2))",
+    "notifications": "DELETE FROM notifications WHERE ctid = ANY (ARRAY("
+    "SELECT ctid FROM notifications WHERE received_at < now() - $1::interval LIMIT $2))",
+    "inbound_mails": "DELETE FROM inbound_mails WHERE ctid = ANY (ARRAY("
+    "SELECT ctid FROM inbound_mails WHERE created_at < now() - $1::interval LIMIT $2))",
     # The inbox keeps in mind up to where its tombstones may be missing.
     "tombstones": "WITH gone AS (DELETE FROM expunged WHERE ctid = ANY (ARRAY("
     "  SELECT ctid FROM expunged WHERE gone_at < now() - $1::interval ORDER BY gone_at LIMIT $2))"
