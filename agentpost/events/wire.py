@@ -16,7 +16,13 @@ from agentpost.model.reading import File, Reading
 SCHEMA_VERSION: Final = "1"
 MAX_OCTETS: Final = 1_000_000
 """Of one envelope; texts that would make it larger are left out, and ``truncated`` says so."""
-WITH_TEXT: Final = frozenset({"message.received", "message.received.blocked"})
+RECEIVED: Final = (
+    "message.received",
+    "message.received.spam",
+    "message.received.blocked",
+    "message.received.unauthenticated",
+)
+WITH_TEXT: Final = frozenset(RECEIVED)
 """The types that tell what a message says."""
 
 Data = dict[str, Any]
@@ -147,8 +153,7 @@ def _bounced(event: Event, told: Told, full: bool) -> Data:
 
 
 _TYPES: Final[dict[str, Callable[[Event, Told, bool], Data]]] = {
-    "message.received": _received,
-    "message.received.blocked": _received,
+    **dict.fromkeys(RECEIVED, _received),
     "message.sent": _sent,
     "message.delivered": _delivered,
     "message.bounced": _bounced,

@@ -36,6 +36,8 @@ DEFAULT_TYPES: Final = (
 """What a subscription without types gets (API.md, Types)."""
 TYPES: Final = (
     *DEFAULT_TYPES,
+    "message.received.spam",
+    "message.received.unauthenticated",
     "message.deferred",
     "message.received.blocked",
     "inbox.paused",

@@ -69,6 +69,7 @@ class Events:
             query = Narrowing(limit, "ASC")
             reach(query, actor, None, "e", deleted=True)
             query.add("e.seq > {0} AND e.seq < {1}", seq, settled)
+            _only_visible(query, actor)
             if types is not None:
                 query.add("e.type = ANY ({0})", list(types))
             _hide(query, actor)
@@ -120,6 +121,7 @@ class Events:
         async def read(connection: Connection, _: Scope) -> Row | None:
             query = Narrowing(1, "ASC")
             reach(query, actor, None, "e", deleted=True)
+            _only_visible(query, actor)
             query.add("e.id = {0}", event)
             _hide(query, actor)
             return await connection.row(
@@ -128,6 +130,19 @@ class Events:
 
         row = await self._door.read(actor, "events:read", environment, read)
         return None if row is None else _event(row)
+
+
+_SCOPED = {
+    "message.received.spam": "spam:read",
+    "message.received.blocked": "blocked:read",
+}
+"""Types that are shown to who may see the mail they tell of."""
+
+
+def _only_visible(query: Narrowing, actor: Actor) -> None:
+    hidden = [kind for kind, scope in _SCOPED.items() if not actor.may(scope)]
+    if hidden:
+        query.add("e.type <> ALL ({0})", hidden)
 
 
 _LABELLED = (
