@@ -82,6 +82,18 @@ COMMIT_SECONDS = Histogram(
     buckets=(0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128, 0.5, 2),
     registry=REGISTRY,
 )
+NOTIFICATIONS = Counter(
+    "agentpost_notifications",
+    "Notifications of the provider, by kind and what came of them.",
+    ["kind", "outcome"],
+    registry=REGISTRY,
+)
+INBOUND = Counter(
+    "agentpost_inbound_mails",
+    "Mails a provider took for us, by what came of them.",
+    ["outcome"],
+    registry=REGISTRY,
+)
 JOBS = Counter("agentpost_jobs", "Jobs run, by outcome.", ["kind", "outcome"], registry=REGISTRY)
 QUEUED = Gauge(
     "agentpost_jobs_queued",

@@ -30,6 +30,7 @@ from agentpost.ids import InboxId
 from agentpost.imap.desk import ImapDesk
 from agentpost.imap.server import ImapServer
 from agentpost.jobs.bounce import BounceWork
+from agentpost.jobs.inbound import InboundWork
 from agentpost.jobs.relay import RelayWork
 from agentpost.jobs.report import ReportWork
 from agentpost.jobs.runner import Runner, Work
@@ -42,7 +43,8 @@ from agentpost.mail.delivery import Delivery
 from agentpost.mail.dns import Resolver
 from agentpost.mail.domains import relay_signs
 from agentpost.mail.logins import Logins
-from agentpost.mail.policy import make_policy
+from agentpost.mail.policy import Policy, make_policy
+from agentpost.mail.receiving import Receiving, make_receiving
 from agentpost.mail.signing import DomainKeys
 from agentpost.mail.submission import Submission, make_submission
 from agentpost.mail.transports import choose, doubts
@@ -111,7 +113,16 @@ class _Worker:
                 self._bus.committed if others else self._bus.committed_alone
             )
             self._bus.on_wake(partial(_heard, store))
-            runner = self._runner(store)
+            relays = _relays(store)
+            policy = make_policy(store, frozenset({self._settings.shared_domain}))
+            receiving = make_receiving(
+                self._settings,
+                store,
+                self._messages,
+                confirm=partial(relays.confirm, system_actor("ses")),
+                admits=policy.admits,
+            )
+            runner = self._runner(store, relays, policy, receiving)
             async with trio.open_nursery() as background:
                 background.start_soon(self._obey)
                 background.start_soon(store.database.watch, CHANNEL, self._bus.heard)
@@ -120,10 +131,10 @@ class _Worker:
                 if not self._alone:
                     background.start_soon(self._look_again)
                 background.start_soon(_flush_last_used, store)
-                await self._serve(store, runner)
+                await self._serve(store, runner, receiving)
                 background.cancel_scope.cancel()
 
-    async def _serve(self, store: Store, runner: Runner) -> None:
+    async def _serve(self, store: Store, runner: Runner, receiving: Receiving) -> None:
         governor = make_governor(self._settings)
         logins = Logins(store.authentication)
         # Over HTTP a request is counted before anyone knows that it is a mail.
@@ -136,24 +147,16 @@ class _Worker:
             serving.start_soon(partial(runner.run, stopping=self._stopping))
             self._start_submission(serving, over_smtp)
             self._start_imap(serving, store, logins)
-            await self._start_http(serving, store, over_http, governor)
+            await self._start_http(serving, store, over_http, governor, receiving)
             await self._line.ready()
             log.info("serving", extra={"services": sorted(self._sockets)})
             await self._stopping.wait()
             serving.cancel_scope.deadline = trio.current_time() + self._settings.drain_deadline_s
 
-    def _runner(self, store: Store) -> Runner:
+    def _runner(self, store: Store, relays: Relays, policy: Policy, receiving: Receiving) -> Runner:
         """The jobs of this worker, each made with what it needs."""
-        policy = make_policy(store, frozenset({self._settings.shared_domain}))
         delivery = Delivery(store.messages, store.directory, policy)
         ways = choose(self._settings, delivery.deliver_reply)
-        relays = Relays(
-            store.door,
-            store.blobs,
-            store.committed,
-            store.committed.tell_queued,
-            store.forget,
-        )
         keys = DomainKeys(store.domain_looks, relay_signs=relay_signs(self._settings))
         works: list[Work] = [
             RelayWork(
@@ -168,6 +171,16 @@ class _Worker:
             SweepWork(Sweeps(store.door, store.blobs)),
             VerifyWork(make_verification(self._settings, store.domain_looks, self._dns)),
         ]
+        if receiving.source is not None:
+            works.append(
+                InboundWork(
+                    receiving.source,
+                    receiving.mails,
+                    receiving.inbound,
+                    keep_days=self._settings.inbound_s3_keep_days,
+                    notified=bool(self._settings.sns_topic_arns),
+                )
+            )
         runner = Runner(store.jobs, works)
         store.committed.queued.append(runner.wake)
         return runner
@@ -199,7 +212,12 @@ class _Worker:
         serving.start_soon(server.drain_when, self._stopping)
 
     async def _start_http(
-        self, serving: trio.Nursery, store: Store, submission: Submission, governor: Governor
+        self,
+        serving: trio.Nursery,
+        store: Store,
+        submission: Submission,
+        governor: Governor,
+        receiving: Receiving,
     ) -> None:
         if "http" not in self._sockets:
             return
@@ -212,6 +230,7 @@ class _Worker:
             self._stopping,
             governor,
             self._dns,
+            receiving,
         )
         listener = Listener(self._sockets["http"])
         serving.start_soon(server.serve, [listener], self._net_limits(), self._tally_of("http"))
@@ -276,6 +295,11 @@ def _heard(store: Store, inbox: InboxId | None) -> None:
     store.directory.forget_all()
     store.rules.forget_all()
     store.suppressions.forget_all()
+
+
+def _relays(store: Store) -> Relays:
+    committed = store.committed
+    return Relays(store.door, store.blobs, committed, committed.tell_queued, store.forget)
 
 
 async def _flush_last_used(store: Store) -> None:

@@ -24,6 +24,7 @@ from agentpost.config.values import (
     api_key,
     blob_url,
     boolean,
+    bucket_url,
     host_name,
     integer,
     key_32_octets,
@@ -36,6 +37,7 @@ from agentpost.config.values import (
     percent,
     seconds,
     spf_mechanism,
+    topics,
     url,
 )
 
@@ -250,6 +252,22 @@ class Config:
         spf_mechanism,
         "SPF mechanism that permits the relay, for custom domains: include:spf.relay.example.",
         shown="include:amazonses.com with relay = ses, a:<host> of a smart host, else mx",
+    )
+    sns_topic_arns: tuple[str, ...] = _setting(
+        topics,
+        "SNS topics that may post to /internal/ses/sns; without any that path is not there.",
+        (),
+        shown="none",
+    )
+    inbound_s3: str | None = _setting(
+        bucket_url,
+        "Where Amazon SES puts mail that comes: s3://bucket/prefix; it is looked through each minute.",
+        shown="none",
+    )
+    inbound_s3_keep_days: int = _setting(
+        integer(0, 3650),
+        "Days after which an object of inbound_s3 that was taken in is deleted there; 0 keeps all.",
+        7,
     )
     blob_inline_max_octets: int = _setting(
         integer(0, 16 * 1024 * 1024),

@@ -44,6 +44,14 @@ _HOST_NAME = re.compile(
     re.ASCII,
 )
 _SET_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
+_TOPIC = re.compile(
+    r"arn:aws(?:-cn|-us-gov)?:sns:[a-z0-9-]{3,40}:[0-9]{12}:[A-Za-z0-9_-]{1,256}(?:\.fifo)?",
+    re.ASCII,
+)
+_BUCKET_URL = re.compile(
+    r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](?:/[!-~]{0,512})?",
+    re.ASCII,
+)
 _KEY = re.compile(r"ap_sk_(?:live_|dev_|test_)?[A-Za-z0-9]{32,64}", re.ASCII)
 
 
@@ -182,6 +190,29 @@ def networks(raw: Raw) -> tuple[str, ...]:
         except ValueError as error:
             raise ValueError(f"must be addresses or networks, or 'none': {error}") from None
     return tuple(found)
+
+
+def topics(raw: Raw) -> tuple[str, ...]:
+    """Source: Amazon Resource Names of SNS topics."""
+    value = raw.value
+    if value == "none":
+        return ()
+    written = value.split(",") if isinstance(value, str) else value
+    if not isinstance(written, list) or not all(isinstance(one, str) for one in written):
+        raise ValueError("must be ARNs of SNS topics, separated by commas")
+    found = [one.strip() for one in written]
+    if not all(_TOPIC.fullmatch(one) for one in found):
+        raise ValueError(
+            "must be ARNs such as arn:aws:sns:eu-west-1:123456789012:mail, separated by commas"
+        )
+    return tuple(found)
+
+
+def bucket_url(raw: Raw) -> str:
+    text = as_text(raw)
+    if not _BUCKET_URL.fullmatch(text):
+        raise ValueError("must be s3://bucket or s3://bucket/prefix/")
+    return text
 
 
 def url(*schemes: str) -> Parser:

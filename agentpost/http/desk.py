@@ -17,6 +17,7 @@ from agentpost.mail.appending import Appending
 from agentpost.mail.attaching import Attaching
 from agentpost.mail.composing import Composing
 from agentpost.mail.domains import DomainTerms
+from agentpost.mail.notifications import Notifications
 from agentpost.mail.policy import Policy
 from agentpost.mail.verification import Verification
 from agentpost.store.opening import Store
@@ -52,6 +53,7 @@ class Desk(Services):
     terms: Terms
     domain_terms: DomainTerms
     verification: Verification
+    notifications: Notifications
     in_flight: set[tuple[str, str, str]] = field(default_factory=set)
     """Idempotency keys whose requests are being executed, each with its credential and
     environment."""

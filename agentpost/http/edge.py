@@ -28,6 +28,7 @@ from agentpost.mail.composing import Composing
 from agentpost.mail.dns import Resolver
 from agentpost.mail.domains import domain_terms
 from agentpost.mail.policy import make_policy
+from agentpost.mail.receiving import Receiving, make_receiving
 from agentpost.mail.submission import Submission
 from agentpost.mail.verification import FreshDns, make_verification
 from agentpost.store.opening import Store
@@ -49,13 +50,15 @@ async def make_server(
     stopping: trio.Event,
     governor: Governor | None = None,
     dns: FreshDns | None = None,
+    receiving: Receiving | None = None,
 ) -> HttpServer:
     """The server behind the ``http`` socket: REST, WebSocket, and what describes them.
 
     ``governor`` counts requests, those of other servers of the worker too; ``dns`` is the worker's
-    resolver.  What is not given is made.
+    resolver, ``receiving`` what hears the mail provider.  What is not given is made.
     """
     dns = dns or Resolver(settings.dns_resolver)
+    receiving = receiving or make_receiving(settings, store, message)
     mail = settings.max_message_octets * 3 // 2 + _REST_OF_A_MAIL
     limits = HttpLimits(drain_s=settings.drain_deadline_s, max_mail_body_octets=mail)
     # Another process that writes is heard a moment later than its client is answered.
@@ -81,6 +84,7 @@ async def make_server(
         ),
         domain_terms=domain_terms(settings),
         verification=make_verification(settings, store.domain_looks, dns),
+        notifications=receiving.notifications,
     )
     proxies = Proxies(settings.trusted_proxies)
     api = make_api(RESOURCES, desk, governor, limits, proxies)

@@ -7,6 +7,7 @@ makes each work with what it needs and hands them to the runner.
 from __future__ import annotations
 
 from agentpost.jobs.bounce import BounceWork
+from agentpost.jobs.inbound import InboundWork
 from agentpost.jobs.indexing import IndexingWork
 from agentpost.jobs.relay import RelayWork
 from agentpost.jobs.report import ReportWork
@@ -15,6 +16,7 @@ from agentpost.jobs.verify import VerifyWork
 
 WORKS: dict[str, type] = {
     BounceWork.kind: BounceWork,
+    InboundWork.kind: InboundWork,
     IndexingWork.kind: IndexingWork,
     RelayWork.kind: RelayWork,
     ReportWork.kind: ReportWork,

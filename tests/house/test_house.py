@@ -140,7 +140,7 @@ def test_every_setting_is_documented() -> None:
     text = (ROOT / "docs" / "configuration.md").read_text("utf-8")
     missing = [row for row in configuration_rows() if row not in text]
     assert not missing, "put these rows into docs/configuration.md:\n" + "\n".join(missing)
-    documented = set(re.findall(r"^\| `([a-z_.]+)` \| `AGENTPOST_", text, re.MULTILINE))
+    documented = set(re.findall(r"^\| `([a-z0-9_.]+)` \| `AGENTPOST_", text, re.MULTILINE))
     assert documented == set(config.SETTINGS)
 
 

@@ -23,6 +23,7 @@ from agentpost.http.resources import (
     labels,
     me,
     messages,
+    notifications,
     organization,
     sending,
     socket,
@@ -57,4 +58,5 @@ RESOURCES: Final[tuple[Routes, ...]] = (
     filter_rules.routes,
     suppressions.routes,
     socket.routes,
+    notifications.routes,
 )

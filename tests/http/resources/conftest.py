@@ -81,7 +81,9 @@ class Caller:
             if self._stream is None:
                 self._stream = await trio.open_tcp_stream("127.0.0.1", self.port)
                 self._wire = h11.Connection(h11.CLIENT)
-            if not path.startswith(("/api/", "/.", "/mail/", "/autodiscover", "/files/")):
+            if not path.startswith(
+                ("/api/", "/.", "/mail/", "/autodiscover", "/files/", "/internal/")
+            ):
                 path = "/api/v1" + path
             answer = await self._exchange(method, path, body, fields)
             described.check(method, path, answer.status, answer.fields, answer.octets)
@@ -233,7 +235,7 @@ class Api:
 
 @asynccontextmanager
 async def running(
-    database_url: str, directory: Path, blobs: BlobsAt | None = None
+    database_url: str, directory: Path, blobs: BlobsAt | None = None, **settings: Any
 ) -> AsyncIterator[Api]:
     """The API of one worker on a port of its own; large messages are below ``directory``, or at
     ``blobs``.
@@ -245,6 +247,7 @@ async def running(
         database_url=database_url,
         domain="test",
         drain_deadline_s=0.2,
+        **settings,
     )
     place = blobs or BlobsAt(directory / "blobs")
     async with open_store(database_url, place, SETTINGS, alone=True) as store:
