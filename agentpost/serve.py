@@ -44,7 +44,7 @@ from agentpost.mail.dns import Resolver
 from agentpost.mail.domains import relay_signs
 from agentpost.mail.logins import Logins
 from agentpost.mail.policy import Policy, make_policy
-from agentpost.mail.receiving import Receiving, make_receiving
+from agentpost.mail.receiving import Receiving, by_ourselves, make_receiving
 from agentpost.mail.signing import DomainKeys
 from agentpost.mail.submission import Submission, make_submission
 from agentpost.mail.transports import choose, doubts
@@ -95,6 +95,7 @@ class _Worker:
         self._budget = ByteBudget(max(_BUDGET_OCTETS, 4 * settings.max_message_octets))
         self._alone = settings.workers == 1 and _embedded(settings)
         """No other process writes mail to the database: our own wake-ups tell everything."""
+        self._dns = Resolver(settings.dns_resolver)
         self._messages = MessageLimits(max_octets=settings.max_message_octets)
         self._dns = Resolver(settings.dns_resolver)
 
@@ -120,6 +121,7 @@ class _Worker:
                 store,
                 self._messages,
                 confirm=partial(relays.confirm, system_actor("ses")),
+                judge=by_ourselves(self._dns),
                 admits=policy.admits,
             )
             runner = self._runner(store, relays, policy, receiving)

@@ -16,10 +16,12 @@ from agentpost.limits import InboundLimits
 from agentpost.mail.feedback import KINDS
 from agentpost.mail.inbound import Inbound
 from agentpost.mail.notifications import Notifications
+from agentpost.mail.receiving import by_ourselves
 from agentpost.model.inbox import LocalAddress
 from agentpost.model.notification import Verdicts
 from tests import sns
 from tests.receiving import BUCKET, Post, in_bucket, letter, received, receiving
+from tests.zones import ZoneResolver
 
 FAIL = {"status": "FAIL"}
 
@@ -242,6 +244,27 @@ async def test_our_own_evaluation_is_told_what_ses_saw(post: Post) -> None:
     assert asked == [("192.0.2.7", "mail.elsewhere.example", "ada@elsewhere.example", "pass")]
     (mail,) = await post.mails()
     assert msgspec.json.decode(mail["authentication"])["arc"] == "none"
+
+
+async def test_mail_is_judged_by_ourselves(post: Post) -> None:
+    zone: dict[str, dict[str, Any]] = {
+        "elsewhere.example": {"TXT": ["v=spf1 ip4:192.0.2.7 -all"]},
+        "_dmarc.elsewhere.example": {"TXT": ["v=DMARC1; p=reject"]},
+        "mail.elsewhere.example": {"A": ["192.0.2.7"]},
+    }
+    notifications = door(post, authenticate=by_ourselves(ZoneResolver(zone)))
+    content = letter(post.inbox.address)
+    said = received(post.inbox.address, content=content, dmarcVerdict=FAIL)
+    await notifications.receive(sns.posted(said))
+    forged = content.replace(b"[192.0.2.7]", b"[203.0.113.9]").replace(b"<one@", b"<two@")
+    await notifications.receive(
+        sns.posted(received(post.inbox.address, name="mail2", content=forged))
+    )
+    good, bad = [msgspec.json.decode(mail["authentication"]) for mail in await post.mails()]
+    assert (good["spf"], good["dmarc"], good["provider"]["dmarc"]) == ("pass", "pass", "fail")
+    assert (bad["spf"], bad["dmarc"], bad["provider"]["dmarc"]) == ("fail", "fail", "pass")
+    kinds = [kind for kind, _ in await post.events()]
+    assert kinds == ["message.received", "message.received", "message.received.unauthenticated"]
 
 
 async def test_blocked_senders_are_asked_for_by_envelope_and_header(post: Post) -> None:
