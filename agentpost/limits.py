@@ -493,8 +493,8 @@ class InboundLimits:
     """Of another server's words that are kept for one recipient."""
     attempts: int = 3
     """Tries at storing while inboxes and mailboxes come and go."""
-    every_s: float = 60.0
-    """Between two looks at the bucket."""
+    every_s: float = 30.0
+    """Between two looks at the bucket, so that after a start all is there within a minute."""
     grace_s: float = 120.0
     """An object younger than this is left to its notification, which knows the envelope."""
     page_objects: int = 1_000

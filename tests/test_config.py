@@ -55,6 +55,24 @@ def test_networks_are_written_in_one_line_or_as_a_list(tmp_path: Path) -> None:
         load(tmp_path, "trusted_proxies = [1]")
 
 
+def test_topics_are_written_in_one_line_or_as_a_list(tmp_path: Path) -> None:
+    first, second = (f"arn:aws:sns:eu-west-1:123456789012:{name}" for name in ("mail", "news"))
+    text = f"{first}, {second}"
+    assert load(tmp_path, AGENTPOST_SNS_TOPIC_ARNS=text).sns_topic_arns == (first, second)
+    assert load(tmp_path, f'sns_topic_arns = ["{first}"]').sns_topic_arns == (first,)
+    assert load(tmp_path, AGENTPOST_SNS_TOPIC_ARNS="none").sns_topic_arns == ()
+    for wrong in ("mail", "arn:aws:sqs:eu-west-1:123456789012:mail", f"{first}/x", f"{first},"):
+        with pytest.raises(ConfigError, match="ARNs"):
+            load(tmp_path, AGENTPOST_SNS_TOPIC_ARNS=wrong)
+
+
+@pytest.mark.parametrize("wrong", ["bucket", "s3://", "s3://UP/x", "s3://b/x", "s3://bucket/a?b"])
+def test_a_bucket_has_a_name_and_perhaps_a_prefix(tmp_path: Path, wrong: str) -> None:
+    assert load(tmp_path, AGENTPOST_INBOUND_S3="s3://bucket/in/").inbound_s3 == "s3://bucket/in/"
+    with pytest.raises(ConfigError, match="s3://bucket"):
+        load(tmp_path, AGENTPOST_INBOUND_S3=wrong)
+
+
 def test_the_file_is_found_by_variable_and_in_the_data_directory(tmp_path: Path) -> None:
     assert load(tmp_path, 'domain = "here.example"').domain == "here.example"
     named = tmp_path / "named.toml"

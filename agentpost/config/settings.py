@@ -261,7 +261,7 @@ class Config:
     )
     inbound_s3: str | None = _setting(
         bucket_url,
-        "Where Amazon SES puts mail that comes: s3://bucket/prefix; it is looked through each minute.",
+        "Where Amazon SES puts mail that comes: s3://bucket/prefix; it is looked through twice a minute.",
         shown="none",
     )
     inbound_s3_keep_days: int = _setting(

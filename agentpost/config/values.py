@@ -49,7 +49,7 @@ _TOPIC = re.compile(
     re.ASCII,
 )
 _BUCKET_URL = re.compile(
-    r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](?:/[!-~]{0,512})?",
+    r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](?:/[A-Za-z0-9!_.*'()/=+@:-]{0,512})?",
     re.ASCII,
 )
 _KEY = re.compile(r"ap_sk_(?:live_|dev_|test_)?[A-Za-z0-9]{32,64}", re.ASCII)

@@ -74,8 +74,8 @@ class InboundWork:
     async def run(self, job: Job) -> Verdict:
         """One look at all objects.
 
-        A bucket or a database that does not answer is asked again a minute later, however long
-        that lasts: mail waits there.
+        A bucket or a database that does not answer is asked again soon, however long that
+        lasts: mail waits there.
         """
         tally = _Tally()
         try:

@@ -43,7 +43,7 @@ def work(post: Post, *, keep_days: int = 7, notified: bool = True, **limits: Any
 async def look(post: Post, **options: Any) -> Again:
     verdict = await work(post, **options).run(JOB)
     assert isinstance(verdict, Again)
-    assert verdict.delay_s == 60.0
+    assert verdict.delay_s == 30.0
     return verdict
 
 
@@ -167,7 +167,7 @@ async def test_a_bad_object_keeps_no_other(post: Post, monkeypatch: pytest.Monke
     assert len(await post.mails()) == 2
 
 
-async def test_a_bucket_that_does_not_answer_is_asked_a_minute_later(post: Post) -> None:
+async def test_a_bucket_that_does_not_answer_is_asked_again_soon(post: Post) -> None:
     post.bucket.down = True
     assert (await look(post)).error is not None
 
