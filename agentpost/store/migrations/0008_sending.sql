@@ -50,6 +50,9 @@ BEGIN
     FROM relays l LEFT JOIN messages m ON m.id = l.message_id
     WHERE l.message_id = p_message AND NOT l.accepted;
     UPDATE relays l SET accepted = true WHERE l.message_id = p_message AND NOT l.accepted;
+    PERFORM after_outcomes(array_agg(p_message), array_agg(t), array_agg('sent'::text),
+        array_agg(NULL::text))
+    FROM unnest(v_told) AS t;
     RETURN v_inbox;
 END
 $$;
