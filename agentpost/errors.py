@@ -568,6 +568,58 @@ class Expired(Problem):
     )
 
 
+class TooManyHeld(Problem):
+    """Too many messages of the inbox wait (RFC 4865 section 6: X.7.16)."""
+
+    column = Column(
+        "too_many_held",
+        422,
+        "OVERQUOTA",
+        (552, "5.7.16"),
+        "Too many messages of this inbox wait for approval or for their time.",
+        "Decide about messages that wait, cancel some, or send this one at once.",
+    )
+
+
+class OwnApproval(Problem):
+    """Who wants a message sent cannot approve it."""
+
+    column = Column(
+        "own_approval",
+        403,
+        "NOPERM",
+        (550, "5.7.1"),
+        "The credential that wants a message sent cannot decide about it.",
+        "Let somebody else decide; to take the message back, cancel it.",
+    )
+
+
+class ApprovalOver(Problem):
+    """The approval has been decided or has expired."""
+
+    column = Column(
+        "approval_over",
+        409,
+        "CANNOT",
+        (550, "5.5.0"),
+        "The approval has been decided, withdrawn or has expired.",
+        "Look at its status; to send the message all the same, send it again.",
+    )
+
+
+class UnderWay(Problem):
+    """The message cannot be cancelled any longer."""
+
+    column = Column(
+        "under_way",
+        409,
+        "CANNOT",
+        (550, "5.5.0"),
+        "The message is on its way: a recipient's server has it, or is being given it.",
+        "It cannot be cancelled any longer; look at its delivery for who has it.",
+    )
+
+
 class BadCharset(Problem):
     """The charset is not supported."""
 

@@ -349,6 +349,28 @@ class JobLimits:
 
 
 @dataclass(frozen=True, slots=True)
+class HoldLimits:
+    """Messages that wait for an approval or a time; times in seconds."""
+
+    max_ahead_s: int = 90 * 24 * 3600
+    """How far ahead a message may be scheduled; what is planned longer belongs into a calendar."""
+    max_held: int = 1_000
+    """Messages of one inbox that wait at a time (RFC 4865 section 6 wants a quota)."""
+    approval_s: int = 3 * 24 * 3600
+    """For somebody to approve, unless configuration or inbox say otherwise: over a weekend."""
+    min_approval_s: int = 60
+    """The shortest time for an approval: a person reads."""
+    max_approval_s: int = 30 * 24 * 3600
+    """The longest time for an approval."""
+    look_s: float = 1.0
+    """Between two looks for what becomes due, hence how late a message may go."""
+    concurrency: int = 8
+    """Messages released at once in one worker."""
+    release_s: float = 120.0
+    """For the release of one message."""
+
+
+@dataclass(frozen=True, slots=True)
 class RelayLimits:
     """How long and how often a message is offered to the next server; times in seconds."""
 

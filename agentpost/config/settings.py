@@ -291,6 +291,11 @@ class Config:
         "Largest message, attachments included, on every way in.",
         10_485_760,
     )
+    approval_expires_s: int = _setting(
+        integer(60, 30 * 24 * 3600),
+        "Time for somebody to approve a held message, unless its inbox says otherwise.",
+        259_200,
+    )
     imap_connections_per_inbox: int = _setting(
         integer(1, 10_000), "IMAP connections one inbox may hold.", 100
     )

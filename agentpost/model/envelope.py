@@ -1,12 +1,13 @@
 """The SMTP envelope: who a message is from and for, beside what the message itself says.
 
 Sources: RFC 5321 section 2.3.1; RFC 3461 section 4 (what delivery notifications are wanted);
-RFC 6152 and RFC 6531 (how the message is encoded).
+RFC 6152 and RFC 6531 (how the message is encoded); RFC 4865 (when it is to be sent).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 
@@ -48,6 +49,24 @@ class ForwardPath:
 
 
 @dataclass(frozen=True, slots=True)
+class FutureRelease:
+    """When a message is to be sent (RFC 4865 section 3): after some seconds, or at a moment.
+
+    ``request`` is how a notification repeats it (section 5.1.2).
+    """
+
+    request: str
+    seconds: int | None = None
+    moment: datetime | None = None
+
+    def at(self, now: datetime) -> datetime:
+        """The moment that is meant by who asked for it ``now``."""
+        if self.moment is not None:
+            return self.moment
+        return now + timedelta(seconds=self.seconds or 0)
+
+
+@dataclass(frozen=True, slots=True)
 class Envelope:
     """Reverse-path and forward-paths of one message, and what was asked for it.
 
@@ -60,3 +79,4 @@ class Envelope:
     envid: str | None = None
     smtputf8: bool = False
     body: Body | None = None
+    release: FutureRelease | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from agentpost.ids import DomainId, EnvironmentId, InboxId, ModSeq, OrganizationId
 from agentpost.model.actor import Scope
@@ -37,12 +37,19 @@ class Inbox:
     updated_at: datetime
 
 
+ApprovalRule = Literal["never", "new_recipients", "always"]
+"""Which messages an inbox sends only with somebody's approval.
+
+``new_recipients``: those that go to anyone to whom nothing from the inbox was approved before.
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class LocalAddress:
-    """What delivery and login must know of an address that lives here.
+    """What delivery, login and sending must know of an address that lives here.
 
-    ``max_imap_connections`` is the inbox's own bound; ``None`` leaves it to the deployment.
-    ``domain`` is None at the shared domain.
+    ``max_imap_connections`` and ``approval_expires_s`` are the inbox's own bounds; ``None`` leaves
+    them to the deployment.  ``domain`` is None at the shared domain.
     """
 
     inbox: InboxId
@@ -54,6 +61,8 @@ class LocalAddress:
     send_paused: bool
     max_imap_connections: int | None = None
     domain: DomainId | None = None
+    approval: ApprovalRule = "never"
+    approval_expires_s: int | None = None
 
     @property
     def scope(self) -> Scope:

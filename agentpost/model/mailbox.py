@@ -11,7 +11,19 @@ from typing import Literal
 
 from agentpost.ids import InboxId, MailboxId, MessageId, ModSeq, OrganizationId, ThreadId, Uid
 
-Role = Literal["inbox", "sent", "drafts", "trash", "junk", "archive"]
+Role = Literal[
+    "inbox",
+    "sent",
+    "drafts",
+    "trash",
+    "junk",
+    "archive",
+    "approvals",
+    "approved",
+    "rejected",
+    "scheduled",
+]
+"""The last four are made when a message first waits (migrations/0011_holds.sql)."""
 
 SPECIAL_USE: dict[Role, str] = {
     "sent": "\\Sent",

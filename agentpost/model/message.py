@@ -179,7 +179,10 @@ class Thread:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """An unsent message in Drafts: the same thing over REST and IMAP."""
+    """An unsent message in Drafts: the same thing over REST and IMAP.
+
+    With ``send_at`` it lies in Scheduled and is sent at that time.
+    """
 
     id: DraftId
     message: Message
@@ -188,6 +191,7 @@ class Draft:
     reply_all: bool
     forward_of: MessageId | None
     version: int
+    send_at: datetime | None
     created_at: datetime
     updated_at: datetime
 
@@ -296,7 +300,8 @@ class Meter:
 class Receipt:
     """What a submission came to; ``duplicate`` when it repeats one that was accepted before.
 
-    ``status`` is ``queued`` while the relay has something to do, else ``delivered``.
+    ``status`` is ``queued`` while the relay has something to do, else ``delivered``; ``held`` and
+    ``scheduled`` when the message waits.
     ``suppressed`` are the recipients that it does not go to.
     """
 

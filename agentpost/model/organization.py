@@ -83,6 +83,7 @@ class MailCredential:
     name: str
     protocols: tuple[str, ...]
     read_only: bool
+    approver: bool
     expires_at: datetime | None
     revoked_at: datetime | None
     last_used_at: datetime | None

@@ -31,6 +31,7 @@ Protocol = Literal["imap", "smtp"]
 
 _READING: Final = frozenset({"messages:read", "threads:read", "drafts:read"})
 _WRITING: Final = frozenset({"messages:write", "labels:write", "drafts:write"})
+_APPROVING: Final = frozenset({"approvals:read", "approvals:decide"})
 
 _KEY: Final = """
 SELECT k.id, k.organization_id, k.scopes, k.environment_ids, k.inbox_ids, k.ip_allow,
@@ -41,7 +42,7 @@ FROM api_keys k JOIN organizations o ON o.id = k.organization_id
 """
 _MAIL: Final = """
 SELECT c.id, c.organization_id, c.inbox_id, i.environment_id, c.protocols, c.read_only,
-    c.expires_at, c.revoked_at, o.tier
+    c.approver, c.expires_at, c.revoked_at, o.tier
 FROM mail_credentials c JOIN organizations o ON o.id = c.organization_id
     JOIN inboxes i ON i.id = c.inbox_id
 """
@@ -288,6 +289,8 @@ def _live_mail(row: Row | None) -> _Credential:
     scopes = _READING if "imap" in protocols else frozenset()
     if not row["read_only"]:
         scopes |= _WRITING if "imap" in protocols else frozenset({"messages:write"})
+    if row["approver"]:
+        scopes |= _APPROVING
     actor = Actor(
         organization=OrganizationId(row["organization_id"]),
         credential=row["id"],

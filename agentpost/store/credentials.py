@@ -21,6 +21,7 @@ from agentpost.ids import CredentialId, InboxId, new_id
 from agentpost.model.actor import Actor, Scope
 from agentpost.model.organization import MailCredential, NewMailCredential
 from agentpost.store import audit, checks
+from agentpost.store.deciding import DECIDING
 from agentpost.store.fresh import nobody
 from agentpost.store.narrowing import Narrowing
 from agentpost.store.pool import Connection, Row
@@ -35,7 +36,8 @@ FIRST_NAME: Final = "default"
 PROTOCOLS: Final = ("imap", "smtp")
 
 _COLUMNS: Final = (
-    "id, inbox_id, name, protocols, read_only, expires_at, revoked_at, last_used_at, created_at"
+    "id, inbox_id, name, protocols, read_only, approver, expires_at, revoked_at, last_used_at,"
+    " created_at"
 )
 
 
@@ -93,25 +95,43 @@ class Credentials:
         *,
         protocols: Sequence[str] = PROTOCOLS,
         read_only: bool = False,
+        approver: bool = False,
         expires_at: datetime | None = None,
     ) -> NewMailCredential:
-        """Make a further credential of an inbox.  Raises: NotFound, UnknownField, Limit."""
+        """Make a further credential of an inbox.
+
+        An ``approver`` decides about held messages by moving them over IMAP, which who makes it
+        must be allowed too.  Raises: NotFound, UnknownField, Limit; Forbidden for an approver.
+        """
         limits = self._settings.limits
         checks.line("name", name, limits.max_name_characters)
         checked = _checked_protocols(protocols)
+        if approver and (read_only or "imap" not in checked):
+            raise checks.refuse("approver", "decides over IMAP, and must be able to change there")
         if expires_at is not None and expires_at.tzinfo is None:
             raise checks.refuse("expires_at", "must name its time zone")
         prepared = await prepare(self._settings)
 
         async def write(connection: Connection, where: Scope) -> NewMailCredential:
+            if approver:
+                self._door.allow(actor, DECIDING, where)
             count = await connection.value(
                 "SELECT count(*) FROM mail_credentials WHERE inbox_id = $1 AND revoked_at IS NULL",
                 where.inbox,
             )
             if count >= limits.max_credentials:
                 raise Limit(f"The inbox has {count} credentials; it may have no more.")
-            made = await insert(connection, where, name, prepared, checked, read_only, expires_at)
-            detail = {"inbox": where.inbox, "name": name}
+            made = await insert(
+                connection,
+                where,
+                name,
+                prepared,
+                checked,
+                read_only=read_only,
+                approver=approver,
+                expires_at=expires_at,
+            )
+            detail = {"inbox": where.inbox, "name": name, "approver": approver}
             await audit.append(connection, actor, where, "credential.created", prepared.id, detail)
             return made
 
@@ -119,11 +139,22 @@ class Credentials:
         return await self._door.write(actor, "credentials:write", place, write)
 
     async def rotate(self, actor: Actor, inbox: str, credential: str) -> NewMailCredential:
-        """Give a credential a new secret; the old one ends at once.  Raises: NotFound."""
+        """Give a credential a new secret; the old one ends at once.
+
+        Raises: NotFound; Forbidden for an approver's without approvals:decide.
+        """
         # Sealed under the id of the row that it goes to.
         prepared = await prepare(self._settings, CredentialId(checks.identifier(credential)))
 
         async def write(connection: Connection, where: Scope) -> NewMailCredential:
+            approver = await connection.value(
+                "SELECT approver FROM mail_credentials WHERE inbox_id = $1 AND id = $2",
+                where.inbox,
+                credential,
+            )
+            if approver:
+                # Or who may not decide would get a password that may.
+                self._door.allow(actor, DECIDING, where)
             row = await connection.row(
                 "UPDATE mail_credentials SET secret_hash = $3, scram = $4, sealed = $5"
                 " WHERE inbox_id = $1 AND id = $2 AND revoked_at IS NULL"
@@ -167,8 +198,8 @@ class Credentials:
     ) -> tuple[ExportedCredential, ...]:
         """One credential of each inbox that the actor covers, with its password (R135).
 
-        Of several it is the one for both protocols, not read-only, that was made first; an inbox
-        without any has a line without a password.  ``where`` narrows to an environment.
+        Of several it is the one for both protocols, not read-only, that was made first, and never
+        an approver's; an inbox without any has a line without a password.  ``where`` narrows to an environment.
         The export is written into the audit log.
         """
         query = Narrowing(0, "ASC")
@@ -219,14 +250,16 @@ async def insert(
     name: str,
     prepared: Prepared,
     protocols: Sequence[str] = PROTOCOLS,
+    *,
     read_only: bool = False,
+    approver: bool = False,
     expires_at: datetime | None = None,
 ) -> NewMailCredential:
     """A new credential of the inbox ``where`` in the running transaction."""
     row = await connection.row(
         "INSERT INTO mail_credentials (id, organization_id, inbox_id, name, secret_hash, scram,"
-        " sealed, protocols, read_only, expires_at)"
-        f" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) RETURNING {_COLUMNS}",
+        " sealed, protocols, read_only, expires_at, approver)"
+        f" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) RETURNING {_COLUMNS}",
         prepared.id,
         where.organization,
         where.inbox,
@@ -237,6 +270,7 @@ async def insert(
         protocols,
         read_only,
         expires_at,
+        approver,
     )
     assert row is not None
     return NewMailCredential(mail_credential(row), prepared.secret.text)
@@ -250,6 +284,7 @@ def mail_credential(row: Row) -> MailCredential:
         name=row["name"],
         protocols=tuple(row["protocols"]),
         read_only=row["read_only"],
+        approver=row["approver"],
         expires_at=row["expires_at"],
         revoked_at=row["revoked_at"],
         last_used_at=row["last_used_at"],
@@ -261,7 +296,7 @@ _EXPORT: Final = """
 SELECT i.address, c.id, c.sealed FROM inboxes i
 LEFT JOIN LATERAL (
     SELECT m.id, m.sealed FROM mail_credentials m
-    WHERE m.inbox_id = i.id AND m.revoked_at IS NULL
+    WHERE m.inbox_id = i.id AND m.revoked_at IS NULL AND NOT m.approver
         AND (m.expires_at IS NULL OR m.expires_at > now())
     ORDER BY cardinality(m.protocols) DESC, m.read_only, m.id LIMIT 1
 ) c ON true

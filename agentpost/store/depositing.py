@@ -17,6 +17,7 @@ import msgspec
 from agentpost import clock
 from agentpost.ids import MessageId, OrganizationId, new_id
 from agentpost.mime.summary import MessageSummary
+from agentpost.model.approval import NewHold
 from agentpost.model.message import (
     OWN_SOURCES,
     Address,
@@ -31,7 +32,7 @@ from agentpost.model.message import (
 _encode = msgspec.json.Encoder().encode
 _MAX_ATTACHMENTS = 32_767
 
-DEPOSIT = "SELECT * FROM deposit({})".format(", ".join(f"${n + 1}" for n in range(13)))
+DEPOSIT = "SELECT * FROM deposit({})".format(", ".join(f"${n + 1}" for n in range(14)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,7 @@ class Deposit:
     replaces: MessageId | None = None
     idempotency: IdempotentRequest | None = None
     meter: Meter | None = None
+    hold: NewHold | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,7 @@ class Rows:
     replacements: list[_Row] = field(default_factory=list)
     keys: list[_Row] = field(default_factory=list)
     meters: list[Meter] = field(default_factory=list)
+    holds: list[_Row] = field(default_factory=list)
     keyworded: list[str] = field(default_factory=list)
     rejected: list[str] = field(default_factory=list)
 
@@ -102,6 +105,7 @@ def arguments_of(batch: Sequence[Rows]) -> tuple[Sequence[Any], ...]:
         _counted(chain.from_iterable(rows.meters for rows in batch)),
         [message for rows in batch for message in rows.keyworded],
         [message for rows in batch for message in rows.rejected],
+        [hold for rows in batch for hold in rows.holds],
     )
 
 
@@ -190,6 +194,8 @@ def _add_sending(rows: Rows, deposit: Deposit, places: Mapping[OrganizationId, B
         rows.relays.append((first.message, first.inbox, blob, path, options))
     if deposit.meter is not None:
         rows.meters.append(deposit.meter)
+    if deposit.hold is not None:
+        rows.holds.append(_hold(first, deposit.hold))
 
 
 def _add_draft(rows: Rows, deposit: Deposit) -> None:
@@ -203,6 +209,24 @@ def _add_draft(rows: Rows, deposit: Deposit) -> None:
     if key is not None:
         answer = (key.request_hash, key.status, key.answer, _json(key.told))
         rows.keys.append((first.message, first.inbox, key.key, *answer))
+
+
+def _hold(first: Arrival, hold: NewHold) -> _Row:
+    return (
+        first.message,
+        first.inbox,
+        hold.kind,
+        hold.credential,
+        hold.reverse_path,
+        _json(hold.options) if hold.options else "{}",
+        hold.send_at,
+        hold.due_at,
+        hold.draft,
+        hold.approval,
+        hold.rule,
+        hold.revises,
+        hold.most,
+    )
 
 
 def ref_of(message_id: str) -> bytes:

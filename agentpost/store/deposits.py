@@ -25,6 +25,7 @@ from agentpost.errors import (
     Overloaded,
     Problem,
     QuotaExceeded,
+    TooManyHeld,
 )
 from agentpost.ids import InboxId, MailboxId, ModSeq, OrganizationId, ThreadId, Uid, new_id
 from agentpost.model.mailbox import Placed
@@ -192,7 +193,7 @@ class Committer:
     def _tell(self, stored: Sequence[_Waiting]) -> None:
         for inbox in {arrival.inbox for entry in stored for arrival in entry.deposit.arrivals}:
             self._committed(inbox)
-        if any(entry.rows.jobs for entry in stored):
+        if any(entry.rows.jobs or entry.rows.holds for entry in stored):
             self._queued()
 
     async def _settle(self, entry: _Waiting, error: Exception) -> None:
@@ -307,6 +308,8 @@ def named(error: Exception) -> BaseException:
                 return Conflict("The draft was sent or deleted meanwhile.")
             case "quota":
                 return QuotaExceeded("The organization has sent its mails of today.")
+            case "too_many_held":
+                return TooManyHeld()
             case "no_mailbox":
                 return MailboxNotFound()
             case _:

@@ -183,4 +183,6 @@ def local_address(row: Row) -> LocalAddress:
         send_paused=row["send_paused"],
         max_imap_connections=settings.get("max_imap_connections"),
         domain=None if row["domain_id"] is None else DomainId(row["domain_id"]),
+        approval=settings.get("approval", "never"),
+        approval_expires_s=settings.get("approval_expires_s"),
     )

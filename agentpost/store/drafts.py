@@ -11,7 +11,7 @@ from agentpost.ids import DraftId, MessageId
 from agentpost.model.actor import Actor, Scope
 from agentpost.model.message import Draft
 from agentpost.model.page import Page, PageRequest
-from agentpost.store import rows
+from agentpost.store import deciding, rows
 from agentpost.store.narrowing import Narrowing, page_of, reach
 from agentpost.store.pool import Connection, Row
 from agentpost.store.store import Door, Place
@@ -22,9 +22,10 @@ _SELECT = f"""
         d.in_reply_to AS draft_in_reply_to, coalesce(d.reply_all, false) AS reply_all,
         d.forward_of, coalesce(d.version, 1) AS draft_version,
         coalesce(d.created_at, m.created_at) AS draft_created_at,
-        coalesce(d.updated_at, m.created_at) AS draft_updated_at
-    FROM messages m LEFT JOIN drafts d ON d.message_id = m.id, {rows.PLACEMENT}
-    WHERE 'drafts' = ANY (p.roles)
+        coalesce(d.updated_at, m.created_at) AS draft_updated_at, h.send_at AS draft_send_at
+    FROM messages m LEFT JOIN drafts d ON d.message_id = m.id
+        LEFT JOIN holds h ON h.message_id = m.id, {rows.PLACEMENT}
+    WHERE ('drafts' = ANY (p.roles) OR h.draft_id IS NOT NULL)
 """
 
 
@@ -108,10 +109,11 @@ class Drafts:
             if version is not None and version != row["draft_version"]:
                 raise PreconditionFailed
             await connection.rows(
-                "SELECT expunge(p.inbox_id::text, p.mailbox_id, ARRAY[p.uid], false)"
+                "SELECT expunge(p.inbox_id::text, p.mailbox_id, ARRAY[p.uid], false, NULL, $3)"
                 " FROM placements p WHERE p.message_id = $1 AND p.inbox_id = $2",
                 row["id"],
                 where.inbox,
+                deciding.by(self._door, actor, where),
             )
 
         await self._door.write(actor, "drafts:write", Place("draft", draft), write)
@@ -128,6 +130,7 @@ def _draft(row: Row) -> Draft:
         reply_all=row["reply_all"],
         forward_of=None if forwarded is None else MessageId(forwarded),
         version=row["draft_version"],
+        send_at=row["draft_send_at"],
         created_at=row["draft_created_at"],
         updated_at=row["draft_updated_at"],
     )

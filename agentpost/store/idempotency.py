@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import msgspec
+
 from agentpost.model.actor import Actor, Scope
+from agentpost.model.message import IdempotentRequest
+from agentpost.store.deposits import ReplayedRequest
 from agentpost.store.pool import Connection, Row
 from agentpost.store.store import Door
 
@@ -42,3 +46,30 @@ class Idempotency:
 
         row = await self._door.read(actor, None, None, read)
         return None if row is None else StoredAnswer(row["status"], row["body"])
+
+
+async def check(connection: Connection, where: Scope, request: IdempotentRequest) -> None:
+    """Refuse, in the running transaction, what was executed before.  Raises: ReplayedRequest."""
+    known = await connection.value(
+        "SELECT true FROM idempotency WHERE environment_id = $1 AND key = $2",
+        where.environment,
+        request.key,
+    )
+    if known is not None:
+        raise ReplayedRequest
+
+
+async def keep(
+    connection: Connection, where: Scope, request: IdempotentRequest, told: dict[str, str]
+) -> None:
+    """Keep, in the running transaction, what a repetition is answered: ``told`` and the status."""
+    await connection.execute(
+        "INSERT INTO idempotency (environment_id, key, organization_id, request_hash, status, body)"
+        " VALUES ($1, $2, $3, $4, $5, $6)",
+        where.environment,
+        request.key,
+        where.organization,
+        request.request_hash,
+        request.status,
+        msgspec.json.encode({**told, "status": request.answer}),
+    )

@@ -29,7 +29,7 @@ from agentpost.model.mailbox import (
     Rendered,
     Wanted,
 )
-from agentpost.store import naming
+from agentpost.store import deciding, naming
 from agentpost.store.blobs import Blobs
 from agentpost.store.index import MailboxIndex
 from agentpost.store.names import Named
@@ -351,9 +351,10 @@ class Mailboxes:
             "messages:delete",
             where,
             mailbox,
-            "SELECT * FROM expunge($1, $2, $3, $4, $5)",
+            "SELECT * FROM expunge($1, $2, $3, $4, $6, $5)",
             uids,
             only_deleted,
+            deciding.by(self._door, actor, where),
         )
         return tuple(map(Uid, row["answered"] or ()))
 
@@ -369,7 +370,9 @@ class Mailboxes:
     ) -> Copied:
         """Copy or move placements, with their dates, flags and keywords, in uid order.
 
-        Raises: DestinationNotFound (answered TRYCREATE); MailboxNotFound.
+        Messages that wait for approval are decided about by moving them.
+        Raises: DestinationNotFound (answered TRYCREATE); MailboxNotFound; Forbidden, OwnApproval
+        and ApprovalOver for such messages.
         """
         row = await self._change(
             actor,
@@ -377,10 +380,11 @@ class Mailboxes:
             where,
             mailbox,
             "SELECT * FROM copy_placements($1, $2, $3, (SELECT id FROM mailboxes"
-            " WHERE inbox_id = $1 AND name = $4), $5, $6)",
+            " WHERE inbox_id = $1 AND name = $4), $5, $7, $6)",
             uids,
             destination,
             moving,
+            deciding.by(self._door, actor, where),
         )
         return Copied(
             uidvalidity=row["placed_in"],
@@ -457,7 +461,8 @@ class Mailboxes:
             return await self._door.write(actor, scope, where, write, single=True, wakes=False)
 
         try:
-            return await self._index.changed(where, mailbox, change)
+            with deciding.decisions():
+                return await self._index.changed(where, mailbox, change)
         except Refused as error:
             if error.code == "no_destination":
                 raise DestinationNotFound from None

@@ -22,7 +22,7 @@ from agentpost.model.message import (
     Receipt,
 )
 from agentpost.model.page import Page, PageRequest
-from agentpost.store import checks, rows
+from agentpost.store import checks, deciding, rows
 from agentpost.store.blobs import Blobs
 from agentpost.store.depositing import Deposit, ref_of
 from agentpost.store.deposits import Committer, DuplicateSubmission
@@ -234,10 +234,14 @@ class Messages:
             for row in placed:
                 await _apply(connection, where, row, change)
             if change.folder is not None:
-                await _move(connection, where, placed, change.folder)
+                await _move(connection, where, placed, change.folder, self._by(actor, where))
             return await _get(connection, message)
 
-        return await self._door.write(actor, scope, Place("message", message), write)
+        with deciding.decisions():
+            return await self._door.write(actor, scope, Place("message", message), write)
+
+    def _by(self, actor: Actor, where: Scope) -> str:
+        return deciding.by(self._door, actor, where)
 
     async def delete(
         self,
@@ -259,16 +263,18 @@ class Messages:
             if permanent or all(row["role"] == "trash" for row in placed):
                 for row in placed:
                     await connection.rows(
-                        "SELECT expunge($1, $2, ARRAY[$3::bigint], false)",
+                        "SELECT expunge($1, $2, ARRAY[$3::bigint], false, NULL, $4)",
                         where.inbox,
                         row["mailbox_id"],
                         row["uid"],
+                        self._by(actor, where),
                     )
                 return True
-            await _move(connection, where, placed, None, role="trash")
+            await _move(connection, where, placed, None, self._by(actor, where), role="trash")
             return False
 
-        return await self._door.write(actor, scope, Place("message", message), write)
+        with deciding.decisions():
+            return await self._door.write(actor, scope, Place("message", message), write)
 
     async def restore(self, actor: Actor, message: str, scope: str = "messages:delete") -> Message:
         """Take a message out of Trash: back to INBOX, or to Sent when it was sent."""
@@ -278,7 +284,7 @@ class Messages:
             stored = await _get(connection, message)
             trashed = [r for r in await _placements(connection, message) if r["role"] == "trash"]
             role = "sent" if stored.direction == "outbound" else "inbox"
-            await _move(connection, where, trashed, None, role=role)
+            await _move(connection, where, trashed, None, self._by(actor, where), role=role)
             return await _get(connection, message)
 
         return await self._door.write(actor, scope, Place("message", message), write)
@@ -428,6 +434,7 @@ async def _move(
     where: Scope,
     placed: Sequence[Row],
     folder: str | None,
+    by: str,
     *,
     role: str | None = None,
 ) -> None:
@@ -446,9 +453,9 @@ async def _move(
         if row["mailbox_id"] == target:
             continue
         if there:
-            sql = "SELECT expunge($1, $2, ARRAY[$3::bigint], false)"
-            await connection.rows(sql, where.inbox, row["mailbox_id"], row["uid"])
+            sql = "SELECT expunge($1, $2, ARRAY[$3::bigint], false, NULL, $4)"
+            await connection.rows(sql, where.inbox, row["mailbox_id"], row["uid"], by)
         else:
-            sql = "SELECT copy_placements($1, $2, ARRAY[$3::bigint], $4, true)"
-            await connection.rows(sql, where.inbox, row["mailbox_id"], row["uid"], target)
+            sql = "SELECT copy_placements($1, $2, ARRAY[$3::bigint], $4, true, NULL, $5)"
+            await connection.rows(sql, where.inbox, row["mailbox_id"], row["uid"], target, by)
             there = True

@@ -10,6 +10,7 @@ from pathlib import Path
 import trio
 
 from agentpost.ids import InboxId
+from agentpost.store.approvals import Approvals
 from agentpost.store.authentication import Authentication
 from agentpost.store.blobs import Blobs, BlobsAt, open_blobs
 from agentpost.store.conversations import Conversations
@@ -22,6 +23,7 @@ from agentpost.store.domains import Domains
 from agentpost.store.drafts import Drafts
 from agentpost.store.environments import Environments
 from agentpost.store.events import Events
+from agentpost.store.holds import Holds
 from agentpost.store.idempotency import Idempotency
 from agentpost.store.inboxes import Inboxes
 from agentpost.store.index import IndexLimits, MailboxIndex
@@ -90,6 +92,8 @@ class Store:
     threads: Threads
     labels: Labels
     drafts: Drafts
+    approvals: Approvals
+    holds: Holds
     events: Events
     search: Search
     idempotency: Idempotency
@@ -173,6 +177,8 @@ def _store(
         threads=Threads(door),
         labels=Labels(door),
         drafts=Drafts(door),
+        approvals=Approvals(door),
+        holds=Holds(door, committer, blobs, committed, committed.tell_queued),
         events=Events(door),
         search=Search(door),
         idempotency=Idempotency(door),

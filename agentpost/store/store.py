@@ -18,7 +18,15 @@ from agentpost.store.pool import Connection, Database
 T = TypeVar("T")
 
 PlaceKind = Literal[
-    "inbox", "any_inbox", "message", "thread", "draft", "environment", "domain", "upload"
+    "inbox",
+    "any_inbox",
+    "message",
+    "thread",
+    "draft",
+    "environment",
+    "approval",
+    "domain",
+    "upload",
 ]
 
 _LOCATE: dict[PlaceKind, str] = {
@@ -35,6 +43,7 @@ _LOCATE: dict[PlaceKind, str] = {
     " FROM environments WHERE id = $1",
     "upload": "SELECT organization_id, environment_id, NULL AS inbox_id FROM uploads WHERE id = $1",
     "domain": "SELECT organization_id, environment_id, NULL AS inbox_id FROM domains WHERE id = $1",
+    "approval": "SELECT organization_id, environment_id, inbox_id FROM approvals WHERE id = $1",
 }
 
 _LIVE = " AND EXISTS (SELECT 1 FROM inboxes i WHERE i.id = {}inbox_id AND i.deleted_at IS NULL)"
@@ -43,6 +52,7 @@ _LOCATE_TO_WRITE: dict[PlaceKind, str] = {
     "message": _LOCATE["message"] + _LIVE.format(""),
     "thread": _LOCATE["thread"] + _LIVE.format(""),
     "draft": _LOCATE["draft"] + _LIVE.format("m."),
+    "approval": _LOCATE["approval"] + _LIVE.format(""),
 }
 """What is in a deleted inbox can be read and no longer changed (REQUIREMENTS 1.10, decision 3)."""
 
@@ -55,6 +65,7 @@ _NAMES: dict[PlaceKind, str] = {
     "environment": "environment",
     "upload": "upload",
     "domain": "domain",
+    "approval": "approval",
 }
 
 

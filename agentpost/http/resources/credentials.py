@@ -43,6 +43,10 @@ class CredentialRequestBody(Body, frozen=True, forbid_unknown_fields=True):
         list[Literal["imap", "smtp"]], Meta(min_length=1, description="Where it may log in")
     ] = msgspec.field(default_factory=lambda: ["imap", "smtp"])
     read_only: Annotated[bool, Meta(description="It can change nothing over IMAP")] = False
+    approver: Annotated[
+        bool,
+        Meta(description="It decides about held messages over IMAP; needs approvals:decide"),
+    ] = False
     expires_at: Moment | None = None
 
 
@@ -54,6 +58,7 @@ class CredentialBody(msgspec.Struct, frozen=True):
     name: str
     protocols: list[str]
     read_only: bool
+    approver: bool
     expires_at: Timestamp | None
     last_used_at: Timestamp | None
     created_at: Timestamp
@@ -66,6 +71,7 @@ _NEW: Final[dict[str, Any]] = {
     "password": "ap_mail_" + "x" * 24,
     "protocols": ["imap", "smtp"],
     "read_only": False,
+    "approver": False,
     "expires_at": None,
     "imap": {"host": "mail.acme.example", "port": 993},
     "smtp": {"host": "mail.acme.example", "port": 465},
@@ -76,6 +82,7 @@ _LISTED: Final[dict[str, Any]] = {
     "name": "default",
     "protocols": ["imap", "smtp"],
     "read_only": False,
+    "approver": False,
     "expires_at": None,
     "last_used_at": None,
     "created_at": EXAMPLE_TIME,
@@ -90,6 +97,7 @@ def credential_body(credential: MailCredential) -> CredentialBody:
         name=credential.name,
         protocols=list(credential.protocols),
         read_only=credential.read_only,
+        approver=credential.approver,
         expires_at=when(credential.expires_at),
         last_used_at=when(credential.last_used_at),
         created_at=rfc3339(credential.created_at),
@@ -184,6 +192,7 @@ async def create_credential(request: Request[CredentialRequestBody, None]) -> Re
         body.name,
         protocols=body.protocols,
         read_only=body.read_only,
+        approver=body.approver,
         expires_at=coming("expires_at", body.expires_at),
     )
     return Response(new_credential_body(made, local.address, desk.terms), status=201)

@@ -24,7 +24,17 @@ Name = Annotated[
     str,
     Meta(min_length=1, max_length=1024, description="Levels are divided by /", examples=["A/B"]),
 ]
-SpecialUse = Literal["sent", "drafts", "trash", "junk", "archive"]
+SpecialUse = Literal[
+    "sent",
+    "drafts",
+    "trash",
+    "junk",
+    "archive",
+    "approvals",
+    "approved",
+    "rejected",
+    "scheduled",
+]
 
 
 class NewFolderBody(Body, frozen=True, forbid_unknown_fields=True):

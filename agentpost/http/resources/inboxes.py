@@ -106,6 +106,7 @@ class NewCredentialBody(msgspec.Struct, frozen=True):
     password: str
     protocols: list[str]
     read_only: bool
+    approver: bool
     expires_at: Timestamp | None
     imap: ServerBody
     smtp: ServerBody
@@ -227,6 +228,7 @@ def new_credential_body(made: NewMailCredential, address: str, terms: Terms) -> 
         password=made.secret,
         protocols=list(credential.protocols),
         read_only=credential.read_only,
+        approver=credential.approver,
         expires_at=when(credential.expires_at),
         imap=ServerBody(terms.imap.host, terms.imap.port),
         smtp=ServerBody(terms.smtp.host, terms.smtp.port),

@@ -54,13 +54,22 @@ CREATE TYPE deposit_meter AS (
     organization text COLLATE "C", mails bigint, bound bigint, near bigint,
     environment text COLLATE "C"
 );
+-- Messages that wait for an approval or a time (0011_holds.sql).  `due_at` is when they are sent or
+-- the request expires; `revises` names the waiting message that this one takes the place of;
+-- `most` messages may wait in the inbox.
+CREATE TYPE deposit_hold AS (
+    message text COLLATE "C", inbox text COLLATE "C", kind text, credential text COLLATE "C",
+    reverse_path text, options jsonb, send_at timestamptz, due_at timestamptz,
+    draft text COLLATE "C", approval text COLLATE "C", rule text, revises text COLLATE "C",
+    most integer
+);
 
 CREATE FUNCTION deposit(
     inbox_ids text[], messages deposit_message[], blobs deposit_blob[],
     deliveries deposit_delivery[], fingerprints deposit_fingerprint[], jobs deposit_job[],
     relays deposit_relay[], drafts deposit_draft[], replacements deposit_replacement[],
     keys deposit_key[], meters deposit_meter[], keyworded text[],
-    rejected text[]
+    rejected text[], holds deposit_hold[]
 ) RETURNS TABLE (
     ordinal bigint, mailbox_id bigint, uidvalidity bigint, uid bigint, modseq bigint,
     thread_id text
@@ -98,7 +107,9 @@ BEGIN
         PERFORM 1 FROM unnest(replacements) AS x
         WHERE NOT EXISTS (
             SELECT 1 FROM placements p JOIN mailboxes b ON b.id = p.mailbox_id
-            WHERE p.message_id = x.replaced AND p.inbox_id = x.inbox AND b.role = 'drafts');
+            WHERE p.message_id = x.replaced AND p.inbox_id = x.inbox
+                AND (b.role IN ('drafts', 'scheduled') OR b.role = 'approvals'
+                    AND EXISTS (SELECT 1 FROM unnest(holds) AS h WHERE h.revises = x.replaced)));
         IF FOUND THEN
             RAISE EXCEPTION 'replaced_is_gone' USING ERRCODE = 'AP001';
         END IF;
@@ -118,6 +129,9 @@ BEGIN
                 v_mails, v_meter.bound);
         END IF;
     END LOOP;
+    IF cardinality(holds) > 0 THEN
+        PERFORM prepare_holds(holds);
+    END IF;
 
     RETURN QUERY
     WITH counted AS (
@@ -240,11 +254,15 @@ BEGIN
         ON CONFLICT (id) DO UPDATE SET message_id = excluded.message_id,
             version = present.version + 1, updated_at = now();
     END IF;
+    IF cardinality(holds) > 0 THEN
+        PERFORM hold_messages(holds);
+    END IF;
     IF cardinality(replacements) > 0 THEN
         PERFORM expunge(p.inbox_id::text, p.mailbox_id, ARRAY[p.uid], false)
         FROM unnest(replacements) AS x
         JOIN placements p ON p.message_id = x.replaced AND p.inbox_id = x.inbox
-        JOIN mailboxes b ON b.id = p.mailbox_id AND b.role = 'drafts';
+        JOIN mailboxes b ON b.id = p.mailbox_id
+            AND b.role IN ('drafts', 'scheduled', 'approvals');
     END IF;
     IF cardinality(keys) > 0 THEN
         INSERT INTO idempotency (environment_id, key, organization_id, request_hash, status, body)

@@ -2,6 +2,7 @@
 -- what it did, so that one statement is the whole transaction.  With its answer comes what has
 -- changed in the mailbox since the modseq that the caller knows (nothing when that is null), so
 -- that nobody need read what he wrote.  Each statement in them costs as much as some twenty rows.
+-- `by` says who does it, for messages whose move decides about them (0011_holds.sql).
 --
 -- Their plans are made once a connection, perhaps while the tables are small, when to read all of a
 -- mailbox and sort it looks as cheap as to follow the index; the settings leave the index alone.
@@ -163,7 +164,7 @@ $$;
 -- which.
 CREATE FUNCTION expunge(
     of_inbox text, in_mailbox bigint, of_uids bigint[], only_deleted boolean,
-    since bigint DEFAULT NULL
+    since bigint DEFAULT NULL, by jsonb DEFAULT NULL
 ) RETURNS SETOF mailbox_change
 LANGUAGE plpgsql SET enable_seqscan = off
     SET enable_bitmapscan = off AS $$
@@ -171,9 +172,10 @@ DECLARE
     v_modseq bigint;
     v_uids bigint[];
     v_messages text[];
+    v_role text;
 BEGIN
     SELECT i.modseq + 1 INTO v_modseq FROM inboxes i WHERE i.id = of_inbox FOR UPDATE;
-    PERFORM 1 FROM mailboxes b WHERE b.id = in_mailbox AND b.inbox_id = of_inbox;
+    SELECT b.role INTO v_role FROM mailboxes b WHERE b.id = in_mailbox AND b.inbox_id = of_inbox;
     IF NOT FOUND THEN
         RAISE EXCEPTION 'no_mailbox' USING ERRCODE = 'AP001';
     END IF;
@@ -194,6 +196,9 @@ BEGIN
     IF v_uids IS NOT NULL THEN
         WITH counted AS (UPDATE inboxes i SET modseq = v_modseq WHERE i.id = of_inbox)
         UPDATE mailboxes b SET modseq = v_modseq WHERE b.id = in_mailbox;
+        IF v_role IN ('approvals', 'approved', 'scheduled') THEN
+            PERFORM holds_moved(of_inbox, v_messages, v_role, 'expunged', by);
+        END IF;
         PERFORM forget_messages(v_messages);
     END IF;
     RETURN QUERY SELECT v_uids, NULL::bigint[], NULL::bigint, s.*
@@ -241,7 +246,7 @@ $$;
 -- Answers the uids, those they have in the other mailbox, and its UIDVALIDITY.
 CREATE FUNCTION copy_placements(
     of_inbox text, in_mailbox bigint, of_uids bigint[], to_mailbox bigint, moving boolean,
-    since bigint DEFAULT NULL
+    since bigint DEFAULT NULL, by jsonb DEFAULT NULL
 ) RETURNS SETOF mailbox_change
 LANGUAGE plpgsql SET enable_seqscan = off
     SET enable_bitmapscan = off AS $$
@@ -251,9 +256,11 @@ DECLARE
     v_validity bigint;
     v_uids bigint[];
     v_words text[];
+    v_from text;
+    v_to text;
 BEGIN
     SELECT i.modseq + 1 INTO v_modseq FROM inboxes i WHERE i.id = of_inbox FOR UPDATE;
-    SELECT d.uidnext, d.uidvalidity INTO v_first, v_validity
+    SELECT d.uidnext, d.uidvalidity, b.role, d.role INTO v_first, v_validity, v_from, v_to
     FROM mailboxes b LEFT JOIN mailboxes d
         ON d.id = to_mailbox AND d.inbox_id = b.inbox_id AND d.selectable
     WHERE b.id = in_mailbox AND b.inbox_id = of_inbox;
@@ -304,6 +311,12 @@ BEGIN
             WHERE p.mailbox_id = to_mailbox AND p.uid >= v_first AND p.keywords <> '{}');
         IF v_words <> '{}' THEN
             PERFORM note_keywords(to_mailbox, v_words);
+        END IF;
+        IF v_to IN ('approved', 'rejected') OR moving AND v_from IN ('approvals', 'scheduled') THEN
+            PERFORM holds_moved(of_inbox, ARRAY(
+                SELECT p.message_id::text FROM placements p
+                WHERE p.mailbox_id = to_mailbox AND p.uid >= v_first
+            ), CASE WHEN moving THEN v_from END, v_to, by);
         END IF;
     END IF;
     RETURN QUERY SELECT v_uids,

@@ -41,6 +41,9 @@ COMMENT ON COLUMN feedback_line.up_at IS 'when a server last said that it listen
 -- proof is silence on a line that is known to work: an event has come about an attempt that began
 -- later, and some server has been listening ever since this one began.  SNS repeats for a minute
 -- what it could not hand over, so that half a minute without a listener loses nothing.
+--
+-- The lock on its relay keeps a cancellation from coming in between (cancel_message in
+-- 0011_holds.sql).
 CREATE FUNCTION begin_relays(
     ids text[], p_relay text DEFAULT 'simulator', p_once text[] DEFAULT '{}',
     p_wait interval DEFAULT '0', p_resend text DEFAULT 'never'
@@ -50,13 +53,16 @@ CREATE FUNCTION begin_relays(
     location text, relay text, attempt integer, recipients jsonb, in_doubt jsonb
 )
 LANGUAGE sql SET enable_seqscan = off AS $$
-    WITH wanted AS (
+    WITH waiting AS (
+        SELECT r.message_id FROM relays r WHERE r.message_id = ANY (ids)
+        ORDER BY r.message_id FOR UPDATE
+    ), wanted AS (
         SELECT r.message_id,
             CASE WHEN e.kind = 'test' THEN 'simulator' ELSE coalesce(e.relay, p_relay) END AS relay,
             coalesce((SELECT max(d.attempts) FROM deliveries d
                 WHERE d.message_id = r.message_id AND NOT d.local), 0) + 1 AS attempt
-        FROM relays r JOIN environments e ON e.id = r.environment_id
-        WHERE r.message_id = ANY (ids)
+        FROM waiting w JOIN relays r ON r.message_id = w.message_id
+        JOIN environments e ON e.id = r.environment_id
     ), marked AS (
         UPDATE deliveries d SET state = 'sending', attempts = w.attempt, relay = w.relay,
             begun_at = now(), updated_at = now()
@@ -91,8 +97,7 @@ LANGUAGE sql SET enable_seqscan = off AS $$
     JOIN wanted w ON w.message_id = r.message_id
     JOIN blobs b ON b.id = r.blob_id
     JOIN environments e ON e.id = r.environment_id
-    LEFT JOIN messages m ON m.id = r.message_id
-    WHERE r.message_id = ANY (ids);
+    LEFT JOIN messages m ON m.id = r.message_id;
 $$;
 
 -- What all deliveries of a message together say about it.
