@@ -6,12 +6,15 @@ message data; both are protocols, so that sessions are tested without either.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
-from agentpost.limits import MessageLimits, SubmissionLimits
+from agentpost import clock
+from agentpost.limits import HoldLimits, MessageLimits, SubmissionLimits
 from agentpost.model.actor import Actor
-from agentpost.model.envelope import Envelope
+from agentpost.model.envelope import Envelope, FutureRelease
 from agentpost.smtp.wire import replies
 from agentpost.smtp.wire.replies import Reply
 
@@ -44,6 +47,10 @@ class SubmissionDesk(Protocol):
 
     async def forward_path(self, actor: Actor, address: str) -> None:
         """Whether ``actor`` may send to ``address``.  Raises: RecipientUnknown and others."""
+        ...
+
+    async def hold(self, actor: Actor) -> None:
+        """Whether ``actor`` may send a message later.  Raises: TooManyHeld and others."""
         ...
 
     async def submit(self, actor: Actor, envelope: Envelope, octets: bytes) -> Receipt:
@@ -91,11 +98,13 @@ class Terms:
     limits: SubmissionLimits = SubmissionLimits()
     message: MessageLimits = MessageLimits()
     null_reverse_path: bool = False
-    hello: Reply = field(init=False)
-    hello_unprotected: Reply = field(init=False)
+    holds: HoldLimits = HoldLimits()
+    now: Callable[[], datetime] = clock.now
 
-    def __post_init__(self) -> None:
-        common = (
+    def hello(self, *, protected: bool) -> Reply:
+        """What EHLO is answered now, under TLS or before it."""
+        last = self.now() + timedelta(seconds=self.holds.max_ahead_s)
+        extensions = (
             f"SIZE {self.message.max_octets}",
             "8BITMIME",
             "SMTPUTF8",
@@ -103,8 +112,13 @@ class Terms:
             "ENHANCEDSTATUSCODES",
             "CHUNKING",
             "DSN",
+            # RFC 4865 section 3: for how long, and until when, a message is held.
+            f"FUTURERELEASE {self.holds.max_ahead_s} {last.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}",
+            "AUTH PLAIN LOGIN" if protected else "STARTTLS",
         )
-        protected = replies.hello(self.hostname, (*common, "AUTH PLAIN LOGIN"))
-        object.__setattr__(self, "hello", protected)
-        unprotected = replies.hello(self.hostname, (*common, "STARTTLS"))
-        object.__setattr__(self, "hello_unprotected", unprotected)
+        return replies.hello(self.hostname, extensions)
+
+    def holds_until(self, release: FutureRelease) -> bool:
+        """Whether a message may be held as it is asked for (RFC 4865 section 4.2)."""
+        now = self.now()
+        return now < release.at(now) <= now + timedelta(seconds=self.holds.max_ahead_s)

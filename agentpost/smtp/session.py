@@ -278,8 +278,7 @@ class Session:
 
     async def _ehlo(self, argument: bytes) -> Reply:
         self._greeted(argument, extended=True)
-        terms = self._terms
-        return terms.hello_unprotected if isinstance(self._state, Unprotected) else terms.hello
+        return self._terms.hello(protected=not isinstance(self._state, Unprotected))
 
     async def _helo(self, argument: bytes) -> Reply:
         self._greeted(argument, extended=False)
@@ -361,7 +360,11 @@ class Session:
             return replies.TOO_LARGE
         if not mail.address and not self._terms.null_reverse_path:
             return replies.NO_NULL_SENDER
+        if mail.release is not None and not self._terms.holds_until(mail.release):
+            return replies.TOO_FAR_AHEAD
         await self._desk.reverse_path(ready.actor, mail.address)
+        if mail.release is not None:
+            await self._desk.hold(ready.actor)
         self._state = Addressing(ready, mail)
         return replies.SENDER_OK
 

@@ -19,6 +19,7 @@ from agentpost.errors import (
     RecipientUnknown,
     SenderNotAllowed,
     TooManyConnections,
+    TooManyHeld,
 )
 from agentpost.ids import OrganizationId
 from agentpost.limits import MessageLimits, SubmissionLimits
@@ -62,6 +63,8 @@ class FakeDesk:
 
     submitted: list[tuple[Envelope, bytes]] = field(default_factory=list)
     peers: list[str] = field(default_factory=list)
+    full: bool = False
+    """Whether no more messages can be held."""
 
     async def authenticate(self, username: str, password: str, peer: str) -> Actor:
         self.peers.append(peer)
@@ -88,6 +91,10 @@ class FakeDesk:
             raise RecipientUnknown
         if address.startswith("crash@"):
             raise RuntimeError("planted")
+
+    async def hold(self, actor: Actor) -> None:
+        if self.full:
+            raise TooManyHeld
 
     async def submit(self, actor: Actor, envelope: Envelope, octets: bytes) -> FakeReceipt:
         if b"rejected by policy" in octets:

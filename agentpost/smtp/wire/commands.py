@@ -9,9 +9,10 @@ from __future__ import annotations
 import binascii
 import re
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
-from agentpost.model.envelope import Body, ForwardPath, Notify, Ret
+from agentpost.model.envelope import Body, ForwardPath, FutureRelease, Notify, Ret
 from agentpost.smtp.wire import paths
 from agentpost.smtp.wire.replies import NO_MECHANISM, NOT_BASE64, Reply, reply
 
@@ -32,6 +33,11 @@ _XTEXT: Final = re.compile(rb"(?:[\x21-\x2a\x2c-\x3c\x3e-\x7e\x80-\xff]|\+[0-9A-
 _HEXCHAR: Final = re.compile(rb"\+([0-9A-F]{2})")
 _ADDRESS_TYPE: Final = re.compile(rb"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]+")
 
+_INTERVAL: Final = re.compile(rb"[1-9][0-9]{0,8}")
+_MOMENT: Final = re.compile(
+    rb"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,6})?[Zz]"
+)
+
 _MAX_ENVID: Final = 100
 _MAX_ORCPT: Final = 500
 
@@ -45,6 +51,7 @@ _BAD_PARAMETER: Final = reply(501, "5.5.4", "A parameter is not well formed")
 _TWICE: Final = reply(501, "5.5.4", "A parameter is given twice")
 _NO_SUCH_PARAMETER: Final = reply(555, "5.5.4", "A parameter is not supported")
 _PARAMETERS_NEED_EHLO: Final = reply(555, "5.5.4", "Parameters need EHLO instead of HELO")
+_HELD_TWICE: Final = reply(501, "5.5.4", "HOLDFOR and HOLDUNTIL exclude each other")
 _NO_BINARYMIME: Final = reply(555, "5.5.4", "BODY=BINARYMIME is not supported")
 _BAD_CHUNK: Final = reply(501, "5.5.4", "Syntax: BDAT octets [LAST]")
 _BAD_AUTH: Final = reply(501, "5.5.4", "Syntax: AUTH mechanism [initial-response]")
@@ -68,6 +75,7 @@ class Mail:
     smtputf8: bool = False
     ret: Ret | None = None
     envid: str | None = None
+    release: FutureRelease | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +140,7 @@ def hello(argument: bytes, max_octets: int) -> str:
 
 
 def mail(argument: bytes, *, extended: bool) -> Mail:
-    """``FROM:<reverse-path> [parameters]`` (RFC 5321 4.1.1.2, 1870, 6152, 6531, 3461, 4954).
+    """``FROM:<reverse-path> [parameters]`` (RFC 5321 4.1.1.2, 1870, 6152, 6531, 3461, 4954, 4865).
 
     ``extended``: the client said EHLO and may use parameters.
     """
@@ -142,11 +150,12 @@ def mail(argument: bytes, *, extended: bool) -> Mail:
     body = _body(given)
     ret = _ret(given)
     envid = _envid(given)
+    release = _release(given)
     _auth_parameter(given)
     if given:
         raise Refused(_NO_SUCH_PARAMETER)
     address = _address(path, smtputf8, "5.1.7") if path else ""
-    return Mail(address, size, body, smtputf8, ret, envid)
+    return Mail(address, size, body, smtputf8, ret, envid, release)
 
 
 def rcpt(argument: bytes, *, extended: bool, smtputf8: bool, hostname: str) -> ForwardPath:
@@ -315,6 +324,27 @@ def _envid(given: _Given) -> str | None:
     if len(value) > _MAX_ENVID or not value.isascii():
         raise Refused(_BAD_PARAMETER)
     return _printable(_xtext(value))
+
+
+def _release(given: _Given) -> FutureRelease | None:
+    """HOLDFOR or HOLDUNTIL (RFC 4865 section 3); how far ahead is not judged here."""
+    interval, until = _value(given, b"HOLDFOR"), _value(given, b"HOLDUNTIL")
+    if interval is not None and until is not None:
+        raise Refused(_HELD_TWICE)
+    if interval is not None:
+        if not _INTERVAL.fullmatch(interval):
+            raise Refused(_BAD_PARAMETER)
+        return FutureRelease(f"for;{interval.decode('ascii')}", seconds=int(interval))
+    if until is None:
+        return None
+    if not _MOMENT.fullmatch(until):
+        raise Refused(_BAD_PARAMETER)
+    text = until.decode("ascii").upper()
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise Refused(_BAD_PARAMETER) from None
+    return FutureRelease(f"until;{text}", moment=moment)
 
 
 def _orcpt(given: _Given, smtputf8: bool) -> str | None:

@@ -62,7 +62,13 @@ class Addressing:
     def envelope(self) -> Envelope:
         mail = self.mail
         return Envelope(
-            mail.address, self.forward_paths, mail.ret, mail.envid, mail.smtputf8, mail.body
+            mail.address,
+            self.forward_paths,
+            mail.ret,
+            mail.envid,
+            mail.smtputf8,
+            mail.body,
+            mail.release,
         )
 
 
