@@ -32,6 +32,7 @@ from agentpost.imap.server import ImapServer
 from agentpost.jobs.bounce import BounceWork
 from agentpost.jobs.inbound import InboundWork
 from agentpost.jobs.relay import RelayWork
+from agentpost.jobs.release import ReleaseWork
 from agentpost.jobs.report import ReportWork
 from agentpost.jobs.runner import Runner, Work
 from agentpost.jobs.sweep import SweepWork
@@ -45,6 +46,7 @@ from agentpost.mail.domains import relay_signs
 from agentpost.mail.logins import Logins
 from agentpost.mail.policy import Policy, make_policy
 from agentpost.mail.receiving import Receiving, by_ourselves, make_receiving
+from agentpost.mail.releasing import Releasing
 from agentpost.mail.signing import DomainKeys
 from agentpost.mail.submission import Submission, make_submission
 from agentpost.mail.transports import choose, doubts
@@ -148,7 +150,7 @@ class _Worker:
         async with trio.open_nursery() as serving:
             serving.start_soon(partial(runner.run, stopping=self._stopping))
             self._start_submission(serving, over_smtp)
-            self._start_imap(serving, store, logins)
+            self._start_imap(serving, store, logins, over_smtp)
             await self._start_http(serving, store, over_http, governor, receiving)
             await self._line.ready()
             log.info("serving", extra={"services": sorted(self._sockets)})
@@ -168,6 +170,7 @@ class _Worker:
                 doubts=doubts(self._settings),
                 sign=keys.signed,
             ),
+            ReleaseWork(Releasing(store.holds, policy), store.holds, store.committed.tell_queued),
             ReportWork(relays, store.messages, delivery, self._settings.domain),
             BounceWork(store.messages, Reports(Bounces(store.door))),
             SweepWork(Sweeps(store.door, store.blobs)),
@@ -201,12 +204,14 @@ class _Worker:
                 serving.start_soon(self._listen, name, server.serve, tls)
         serving.start_soon(server.drain_when, self._stopping)
 
-    def _start_imap(self, serving: trio.Nursery, store: Store, logins: Logins) -> None:
+    def _start_imap(
+        self, serving: trio.Nursery, store: Store, logins: Logins, submission: Submission
+    ) -> None:
         limits = ImapLimits(
             connections_per_inbox=self._settings.imap_connections_per_inbox,
             commands_per_minute=self._settings.imap_commands_per_minute,
         )
-        appending = Appending(store.messages, store.mailboxes, self._messages)
+        appending = Appending(store.messages, store.mailboxes, self._messages, submission)
         desk = ImapDesk(store, logins, self._bus, appending, self._budget, limits, self._messages)
         server = ImapServer(desk)
         if "imaps" in self._sockets:

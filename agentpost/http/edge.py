@@ -74,7 +74,7 @@ async def make_server(
         pages=pages,
         cursors=Cursors(await store.deployment.secret(CURSOR_SEAL)),
         composing=Composing(store.messages, store.directory, submission, message),
-        appending=Appending(store.messages, store.mailboxes, message),
+        appending=Appending(store.messages, store.mailboxes, message, submission),
         attaching=Attaching(store.uploads, store.blobs, message),
         links=FileLinks(await store.deployment.secret(LINK_SEAL), settings.http_url),
         governor=governor,

@@ -10,6 +10,7 @@ from agentpost.jobs.bounce import BounceWork
 from agentpost.jobs.inbound import InboundWork
 from agentpost.jobs.indexing import IndexingWork
 from agentpost.jobs.relay import RelayWork
+from agentpost.jobs.release import ReleaseWork
 from agentpost.jobs.report import ReportWork
 from agentpost.jobs.sweep import SweepWork
 from agentpost.jobs.verify import VerifyWork
@@ -19,6 +20,7 @@ WORKS: dict[str, type] = {
     InboundWork.kind: InboundWork,
     IndexingWork.kind: IndexingWork,
     RelayWork.kind: RelayWork,
+    ReleaseWork.kind: ReleaseWork,
     ReportWork.kind: ReportWork,
     SweepWork.kind: SweepWork,
     VerifyWork.kind: VerifyWork,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from agentpost.errors import BareLineEnding, TooLarge
 from agentpost.ids import MessageId, new_id
 from agentpost.limits import MessageLimits
-from agentpost.mail.submission import summarised
+from agentpost.mail.submission import Submission, summarised
 from agentpost.model.actor import Actor, Scope
 from agentpost.model.mailbox import Flag, FlagChange, InternalDate, Mailbox, Placed
 from agentpost.model.message import Arrival
@@ -21,10 +21,18 @@ from agentpost.store.messages import Messages
 class Appending:
     """Files messages that clients bring along."""
 
-    def __init__(self, messages: Messages, mailboxes: Mailboxes, limits: MessageLimits) -> None:
+    def __init__(
+        self,
+        messages: Messages,
+        mailboxes: Mailboxes,
+        limits: MessageLimits,
+        submission: Submission | None = None,
+    ) -> None:
+        """Without ``submission`` what is put into Approvals or Scheduled is only kept there."""
         self._messages = messages
         self._mailboxes = mailboxes
         self._limits = limits
+        self._submission = submission
 
     async def append(
         self,
@@ -38,7 +46,10 @@ class Appending:
     ) -> Placed:
         """Store ``octets`` in ``mailbox``; when this returns they are on disk.
 
-        Raises: TooLarge; BareLineEnding for NUL octets; MailboxNotFound when it went away.
+        In Approvals the next version of a message that waits there takes its place; in Scheduled a
+        message that says when it is to be sent is submitted.
+        Raises: TooLarge; BareLineEnding for NUL octets; MailboxNotFound when it went away; what
+        submission refuses.
         """
         if len(octets) > self._limits.max_octets:
             raise TooLarge
@@ -51,6 +62,10 @@ class Appending:
                 change = FlagChange("add", flags, keywords)
                 await self._mailboxes.store_flags(actor, where, mailbox.id, [there.uid], change)
                 return there
+        if self._submission is not None:
+            submitted = await self._submission.appended(actor, where, mailbox.role, octets, summary)
+            if submitted is not None:
+                return submitted
         assert where.inbox is not None
         outbound = mailbox.role in ("sent", "drafts")
         deposit = Deposit(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from agentpost.errors import FieldError, UnknownField
@@ -22,6 +22,9 @@ from agentpost.model.inbox import LocalAddress
 
 SEND_AT: Final = "X-AgentPost-Send-At"
 """The header field that says when a submitted message is to be sent; it is not passed on."""
+
+_KEPT: Final = datetime.fromtimestamp(0, UTC)
+"""In the place of a time that stays what it is."""
 
 ASKED: Final = "hold_for_approval"
 """The rule of an approval that the sender asked for itself."""
@@ -141,8 +144,8 @@ def hold_of(
 
 
 def revision(of: MessageId, credential: str, reverse_path: str, options: dict[str, Any]) -> NewHold:
-    """The hold of a message's next version, which keeps everything else of the present one."""
-    return NewHold("approval", credential, reverse_path, datetime.max, 0, options, revises=of)
+    """The hold of a message's next version, which keeps the times of the present one."""
+    return NewHold("approval", credential, reverse_path, _KEPT, 0, options, revises=of)
 
 
 def blind(addressed: Sequence[str], recipients: Sequence[str]) -> tuple[str, ...]:

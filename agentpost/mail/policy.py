@@ -32,6 +32,7 @@ from agentpost.errors import (
 )
 from agentpost.ids import RuleId
 from agentpost.limits import PolicyLimits
+from agentpost.mail.holding import Waiting
 from agentpost.mail.rules import deciding, matching, written
 from agentpost.model.actor import Actor, Scope, system_actor
 from agentpost.model.inbox import LocalAddress
@@ -95,9 +96,10 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The verdicts on a message's recipients, in their order."""
+    """The verdicts on a message's recipients, in their order, and what it waits for first."""
 
     verdicts: tuple[Verdict, ...]
+    waiting: Waiting = Waiting()
 
     @property
     def refused(self) -> tuple[str, ...]:

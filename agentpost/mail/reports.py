@@ -72,6 +72,7 @@ def report_of(
         retry_until=until if delayed else None,
         ret=outgoing.ret,
         envid=outgoing.envid,
+        release=outgoing.release,
     )
 
 
@@ -128,6 +129,7 @@ def written(
             arrived_at=report.accepted_at,
             retry_until=report.retry_until,
             envid=report.envid,
+            release=report.release,
             references=references,
             returned=octets,
             whole=failed and report.ret is Ret.FULL,

@@ -1,41 +1,63 @@
 """Submission: a message from one of our inboxes to anyone (RFC 6409).
 
 SMTP DATA, REST send and a sent draft join here.  In one commit the message is filed in Sent,
-delivered to recipients that live here, and queued for the relay towards all others.
+delivered to recipients that live here, and queued for the relay towards all others; or it is put
+away until somebody approves it or its time has come (``releasing`` lets it go then).
 """
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 import trio
 
+from agentpost import clock
 from agentpost.auth.addresses import canonical
 from agentpost.config import TIER_NAMES, Config
-from agentpost.errors import Problem, SenderNotAllowed, SendingPaused, TooManyRecipients
+from agentpost.errors import (
+    OwnApproval,
+    Problem,
+    RecipientUnknown,
+    SenderNotAllowed,
+    SendingPaused,
+    TooManyHeld,
+    TooManyRecipients,
+)
 from agentpost.ids import MessageId, new_id
-from agentpost.limits import MessageLimits, PolicyLimits
+from agentpost.limits import HoldLimits, MessageLimits, PolicyLimits
+from agentpost.mail import holding
+from agentpost.mail.filing import (
+    answer_of,
+    deliveries_of,
+    fingerprint_of,
+    jobs_of,
+    options_of,
+    told_at_once,
+)
+from agentpost.mail.holding import Waiting
 from agentpost.mail.identity import check_submission
 from agentpost.mail.logins import Logins
-from agentpost.mail.policy import REASONS, Decision, Kind, Policy, Verdict, make_policy
+from agentpost.mail.policy import Decision, Kind, Policy, make_policy
 from agentpost.mail.relay import outside_id
 from agentpost.mime.summary import MessageSummary, summarise
 from agentpost.model.actor import Actor, Scope
-from agentpost.model.envelope import Envelope, ForwardPath, Notify
+from agentpost.model.approval import Approval
+from agentpost.model.envelope import Envelope, ForwardPath
 from agentpost.model.inbox import LocalAddress
-from agentpost.model.mailbox import Flag
+from agentpost.model.mailbox import Flag, Placed, Role
 from agentpost.model.message import (
     Address,
     Arrival,
     IdempotentRequest,
     Meter,
-    NewDelivery,
+    NewDraft,
     NewRelay,
     Receipt,
 )
+from agentpost.store.approvals import Approvals
 from agentpost.store.depositing import Deposit
 from agentpost.store.deposits import DuplicateSubmission
 from agentpost.store.directory import Directory
@@ -54,6 +76,9 @@ class SubmissionSettings:
     """Bound by tier; None is unlimited (R102-R105)."""
     limits: MessageLimits = MessageLimits()
     policy: PolicyLimits = PolicyLimits()
+    holds: HoldLimits = HoldLimits()
+    approval_s: int = HoldLimits().approval_s
+    """For somebody to approve a message, unless its inbox says otherwise."""
 
 
 def _unbounded(_: Actor) -> None:
@@ -70,6 +95,12 @@ class Outgoing:
     idempotency: IdempotentRequest | None = None
     bcc: tuple[Address, ...] = ()
     """Who gets a blind copy: kept with the sender's own message, and nowhere in the octets."""
+    send_at: datetime | None = None
+    hold_for_approval: bool = False
+    stays: NewDraft | None = None
+    """The draft that the message is until it is sent, when that is later."""
+    counted: bool = False
+    """Whether it has been counted against the day's quota before."""
 
 
 class Submission:
@@ -85,6 +116,7 @@ class Submission:
         directory: Directory,
         logins: Logins,
         policy: Policy,
+        approvals: Approvals,
         settings: SubmissionSettings,
         take: Callable[[Actor], object] = _unbounded,
     ) -> None:
@@ -92,6 +124,7 @@ class Submission:
         self._directory = directory
         self._logins = logins
         self._policy = policy
+        self._approvals = approvals
         self._settings = settings
         self._take = take
 
@@ -139,6 +172,15 @@ class Submission:
             actor, "messages:send", actor.at, problem, recipients, early=True
         )
 
+    async def hold(self, actor: Actor) -> None:
+        """Whether the session's inbox may let one more message wait.  Raises: TooManyHeld.
+
+        Source: RFC 4865 section 6, items 2 to 5.
+        """
+        assert actor.at is not None
+        if await self._approvals.waiting(actor, actor.at) >= self._settings.holds.max_held:
+            raise TooManyHeld
+
     async def submit(self, actor: Actor, envelope: Envelope, octets: bytes) -> Receipt:
         """Accept a message over SMTP; when this returns it is on disk.
 
@@ -171,6 +213,7 @@ class Submission:
             summary, decision, sender = await self._checked(actor, address, envelope, octets)
             named = decision.refused or named
             decision.check()
+            decision = await self._awaited(actor, sender, envelope, octets, outgoing, decision)
             deposit = self._deposit(actor, sender, envelope, octets, summary, outgoing, decision)
             deposit = replace(deposit, arrivals=await self._admitted(sender, deposit))
             return await self._store(actor, scope, where, deposit)
@@ -195,15 +238,106 @@ class Submission:
         )
 
     async def rehearse(
-        self, actor: Actor, address: str, envelope: Envelope, octets: bytes
+        self,
+        actor: Actor,
+        address: str,
+        envelope: Envelope,
+        octets: bytes,
+        outgoing: Outgoing = Outgoing(),
     ) -> Decision:
         """What ``send`` would do for each recipient; refuses what it would refuse.
 
         Nothing is written, and the day's quota is not asked.  Raises: as ``send``.
         """
-        _, decision, _ = await self._checked(actor, address, envelope, octets)
+        _, decision, sender = await self._checked(actor, address, envelope, octets)
         decision.check()
-        return decision
+        return await self._awaited(actor, sender, envelope, octets, outgoing, decision)
+
+    async def revise(
+        self, actor: Actor, approval: Approval, recipients: Sequence[str], octets: bytes
+    ) -> Placed:
+        """Put ``octets`` in the place of the message that waits for this approval.
+
+        It goes to ``recipients`` then.  Raises: what ``send`` refuses; OwnApproval for who wants
+        it sent, or the message would change under the eyes of who decides; Forbidden; Conflict
+        when it does not wait any longer.
+        """
+        if actor.credential == approval.requested_by:
+            raise OwnApproval("Only others may change a message that waits for approval.")
+        sender = await self._directory.by_id(approval.inbox)
+        if sender is None:
+            raise SenderNotAllowed("The inbox does not exist any longer.")
+        envelope = Envelope(
+            sender.address,
+            tuple(ForwardPath(one) for one in recipients),
+            smtputf8=not all(one.isascii() for one in recipients),
+        )
+        summary, decision, _ = await self._checked(actor, sender.address, envelope, octets)
+        decision.check()
+        waiting = replace(decision, waiting=Waiting(approval.rule, approval.send_at))
+        deposit = self._deposit(
+            actor, sender, envelope, octets, summary, Outgoing(draft=approval.message), waiting
+        )
+        hold = holding.revision(
+            approval.message, actor.credential, sender.address, options_of(envelope)
+        )
+        deposit = replace(deposit, hold=hold, meter=None)
+        placed = await self._messages.deposit(actor, "approvals:decide", sender.scope, deposit)
+        return placed[0]
+
+    async def appended(
+        self,
+        actor: Actor,
+        where: Scope,
+        role: Role | None,
+        octets: bytes,
+        summary: MessageSummary,
+    ) -> Placed | None:
+        """What a mail program puts into a mailbox of messages that wait, where that means more.
+
+        In Approvals: the next version of a message that waits there, known by its Message-ID.  In
+        Scheduled: a message that names its time in its header.  None for anything else.
+        Raises: as ``revise`` and ``send``.
+        """
+        named = [one.email for one in (*summary.to, *summary.cc, *summary.bcc)]
+        if role == "approvals" and summary.message_id is not None:
+            approval = await self._approvals.of_message_id(actor, where, summary.message_id)
+            if approval is None:
+                return None
+            return await self.revise(actor, approval, recipients_of(approval, named), octets)
+        if role != "scheduled" or holding.sent_at(octets) is None:
+            return None
+        assert where.inbox is not None
+        sender = await self._directory.by_id(where.inbox)
+        if sender is None:
+            raise SenderNotAllowed("The inbox does not exist any longer.")
+        envelope = Envelope(sender.address, tuple(map(ForwardPath, dict.fromkeys(named))))
+        if not named:
+            raise RecipientUnknown("The message names nobody to send it to.")
+        receipt = await self.send(actor, where, sender.address, envelope, octets, Outgoing())
+        return await self._messages.placed(actor, receipt.message_id)
+
+    async def _awaited(
+        self,
+        actor: Actor,
+        sender: LocalAddress,
+        envelope: Envelope,
+        octets: bytes,
+        outgoing: Outgoing,
+        decision: Decision,
+    ) -> Decision:
+        """The decision together with what the message waits for before it goes.
+
+        Raises: UnknownField for a time that no message can be sent at.
+        """
+        limits, now = self._settings.holds, clock.now()
+        send_at = holding.when(outgoing.send_at, envelope.release, octets, now, limits)
+        new: frozenset[str] = frozenset()
+        if sender.approval == "new_recipients":
+            served = {one.recipient.lower() for one in decision.verdicts if one.problem is None}
+            new = await self._approvals.unapproved(actor, sender.scope, sorted(served))
+        rule = holding.rule_of(sender, asked=outgoing.hold_for_approval, new=sorted(new))
+        return replace(decision, waiting=Waiting(rule, send_at))
 
     async def _checked(
         self, actor: Actor, address: str, envelope: Envelope, octets: bytes
@@ -239,11 +373,11 @@ class Submission:
         for one in decision.verdicts:
             if one.outcome == "send" and one.local is not None:
                 local.setdefault(one.local.inbox, (one.local, one.recipient))
-        deliveries = _deliveries(envelope, decision)
+        deliveries = deliveries_of(envelope, decision)
         remote = any(one.state == "queued" for one in deliveries)
-        state = "queued" if remote else "delivered"
+        state = decision.waiting.state or ("queued" if remote else "delivered")
         message = MessageId(new_id("msg"))
-        fingerprint = _fingerprint(envelope, summary, octets)
+        fingerprint = fingerprint_of(envelope, summary, octets)
         if summary.message_id is None:
             # The relay gives it this one; answers find back to the conversation by it.
             own = outside_id(message, sender.address, "localhost")
@@ -258,22 +392,72 @@ class Submission:
             role="sent",
             flags=Flag.SEEN,
             keywords=outgoing.keywords,
-            events=_told_at_once(remote, bool(local)),
-            jobs=_jobs(envelope, deliveries),
+            events=told_at_once(remote, bool(local)),
+            jobs=jobs_of(envelope, deliveries),
             fingerprint=fingerprint,
             metadata=dict(outgoing.metadata or {}),
             bcc=outgoing.bcc,
         )
         arrivals = (arrival(here, to, actor.source) for here, to in local.values())
-        return Deposit(
+        counted = 0 if outgoing.counted else len(deliveries) - len(decision.refused)
+        deposit = Deposit(
             octets,
             summary,
             (first, *arrivals),
             deliveries=deliveries,
-            relay=NewRelay(envelope.reverse_path, _options(envelope)) if remote else None,
+            relay=NewRelay(envelope.reverse_path, options_of(envelope)) if remote else None,
             replaces=outgoing.draft,
-            idempotency=_answer(outgoing.idempotency, state, decision.refused),
-            meter=self._meter(sender, actor.tier, len(deliveries) - len(decision.refused)),
+            idempotency=answer_of(outgoing.idempotency, state, decision.refused),
+            meter=self._meter(sender, actor.tier, counted),
+        )
+        if decision.waiting.state is None:
+            return deposit
+        return self._held(actor, sender, envelope, outgoing, decision.waiting, deposit)
+
+    def _held(
+        self,
+        actor: Actor,
+        sender: LocalAddress,
+        envelope: Envelope,
+        outgoing: Outgoing,
+        waiting: Waiting,
+        deposit: Deposit,
+    ) -> Deposit:
+        """The deposit of a message that waits: nothing has left yet, and nobody has got it."""
+        state = waiting.state
+        assert state is not None
+        # An approver's mail program shows as new what waits for him.
+        flags = Flag(0) if state == "held" else Flag.SEEN
+        role: Role = "approvals" if state == "held" else "scheduled"
+        stays = outgoing.stays
+        first = replace(
+            deposit.arrivals[0],
+            role=role,
+            flags=flags if stays is None else flags | Flag.DRAFT,
+            events=(),
+            jobs=(),
+        )
+        hold = holding.hold_of(
+            waiting,
+            sender,
+            actor.credential,
+            envelope.reverse_path,
+            options_of(envelope),
+            clock.now(),
+            self._settings.holds,
+            approval_s=self._settings.approval_s,
+            draft=None if stays is None else stays.id,
+        )
+        return replace(
+            deposit,
+            arrivals=(first,),
+            deliveries=tuple(
+                one if one.state == "rejected" else replace(one, state=state, local=False)
+                for one in deposit.deliveries
+            ),
+            relay=None,
+            draft=stays,
+            hold=hold,
         )
 
     async def _admitted(self, sender: LocalAddress, deposit: Deposit) -> tuple[Arrival, ...]:
@@ -315,9 +499,11 @@ def make_submission(
         store.directory,
         logins,
         make_policy(store, frozenset({settings.shared_domain})),
+        store.approvals,
         SubmissionSettings(
             mails_a_day={name: settings.tiers.named(name).mails_per_day for name in TIER_NAMES},
             limits=limits,
+            approval_s=settings.approval_expires_s,
         ),
         take,
     )
@@ -360,71 +546,10 @@ async def summarised(octets: bytes) -> MessageSummary:
     return await trio.to_thread.run_sync(summarise, octets)
 
 
-def _told_at_once(remote: bool, local: bool) -> tuple[str, ...]:
-    """The events of the sender that are true at the commit; the relay tells the others."""
-    sent = () if remote else ("message.sent",)
-    return (*sent, "message.delivered") if local else sent
+def recipients_of(approval: Approval, named: Sequence[str]) -> tuple[str, ...]:
+    """Who gets the next version of a message: whom it names, and who was blind in the present one.
 
-
-def _jobs(envelope: Envelope, deliveries: Sequence[NewDelivery]) -> tuple[str, ...]:
-    """What is left to do: the way to other servers, and to tell of success here (RFC 3461)."""
-    jobs = ("relay",) if any(one.state == "queued" for one in deliveries) else ()
-    asked = any(one.local and Notify.SUCCESS in one.options.get("notify", ()) for one in deliveries)
-    return (*jobs, "report") if asked and envelope.reverse_path else jobs
-
-
-def _deliveries(envelope: Envelope, decision: Decision) -> tuple[NewDelivery, ...]:
-    """What becomes of each recipient at once."""
-    verdicts = {one.recipient: one for one in decision.verdicts}
-    return tuple(
-        _delivery(path, verdicts[path.address], envelope.envid) for path in envelope.forward_paths
-    )
-
-
-def _delivery(path: ForwardPath, verdict: Verdict, envid: str | None) -> NewDelivery:
-    if verdict.problem is not None:
-        why = {"reason_code": REASONS[type(verdict.problem)], "reason": verdict.problem.message}
-        return NewDelivery(path.address, False, "rejected", why)
-    local = verdict.local is not None
-    options: dict[str, object] = {}
-    if path.notify:
-        options["notify"] = sorted(path.notify)
-    if path.orcpt is not None:
-        options["orcpt"] = path.orcpt
-    if local and envid is not None:
-        # What leaves keeps it with the relay; success here is told from the delivery.
-        options["envid"] = envid
-    return NewDelivery(path.address, local, "delivered" if local else "queued", options)
-
-
-def _answer(
-    asked: IdempotentRequest | None, state: str, suppressed: Sequence[str]
-) -> IdempotentRequest | None:
-    """The idempotency row of a request that is answered like this."""
-    if asked is None:
-        return None
-    return replace(asked, answer=state, told={"suppressed": suppressed} if suppressed else {})
-
-
-def _options(envelope: Envelope) -> dict[str, object]:
-    options: dict[str, object] = {}
-    if envelope.ret is not None:
-        options["ret"] = envelope.ret
-    if envelope.envid is not None:
-        options["envid"] = envelope.envid
-    if envelope.smtputf8:
-        options["smtputf8"] = True
-    return options
-
-
-def _fingerprint(envelope: Envelope, summary: MessageSummary, octets: bytes) -> bytes | None:
-    """What makes a repetition of this submission recognisable; None without a Message-ID.
-
-    The octets count too: a program that reuses a Message-ID for another text loses no mail.
+    Whom the present version named, and the next does not, is left out.
     """
-    if summary.message_id is None:
-        return None
-    digest = hashlib.sha256(octets)
-    for recipient in sorted(path.address for path in envelope.forward_paths):
-        digest.update(b"\0" + recipient.encode("utf-8", "surrogateescape"))
-    return digest.digest()
+    before = [one.email for one in (*approval.to, *approval.cc)]
+    return tuple(dict.fromkeys((*named, *holding.blind(before, approval.recipients))))

@@ -55,6 +55,8 @@ class Notification:
     """When the message was accepted here."""
     retry_until: datetime | None = None
     envid: str | None = None
+    release: str | None = None
+    """How the sender asked for a later time (RFC 4865 section 5.1.2)."""
     references: tuple[str, ...] = ()
     """The message that it speaks of."""
     returned: bytes | None = None
@@ -127,6 +129,7 @@ def _status(report: Notification, wide: bool) -> bytes:
         ("Original-Envelope-Id", report.envid),
         ("Reporting-MTA", f"dns; {report.host}"),
         ("Arrival-Date", format_date(report.arrived_at)),
+        ("Future-Release-Request", report.release),
     ]
     groups = [_group(about)]
     for one in report.recipients:

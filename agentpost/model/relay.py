@@ -82,6 +82,8 @@ class Outgoing:
     ``simulated`` is true in environments of kind ``test``.
     ``relay`` is the name of its transport, ``attempt`` the number of this attempt.
     ``in_doubt`` are the recipients that must not be offered to anybody now.
+    ``release`` is how its sender asked for a later time (``for;seconds`` or ``until;moment``,
+    RFC 4865 section 5.1.2).
     """
 
     message: MessageId
@@ -100,6 +102,7 @@ class Outgoing:
     relay: str = ""
     attempt: int = 1
     in_doubt: tuple[InDoubt, ...] = ()
+    release: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +161,7 @@ class Report:
     retry_until: datetime | None = None
     ret: Ret | None = None
     envid: str | None = None
+    release: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ The rows are written with the messages that wait (``deposit``) and by moving the
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -33,11 +33,16 @@ from agentpost.store.store import Door, Place
 MAX_REASON_CHARACTERS: Final = 500
 
 
-class Approvals:
-    """Reads requests for approval and decides about them."""
+def _nobody() -> None:
+    """Who hears of jobs when nobody runs any."""
 
-    def __init__(self, door: Door) -> None:
+
+class Approvals:
+    """Reads requests for approval and decides about them; ``queued`` hears of jobs that follow."""
+
+    def __init__(self, door: Door, queued: Callable[[], None] = _nobody) -> None:
         self._door = door
+        self._queued = queued
 
     async def page(
         self,
@@ -108,7 +113,9 @@ class Approvals:
             return decided
 
         with decisions():
-            return await self._door.write(actor, "approvals:decide", _place(approval), write)
+            decided = await self._door.write(actor, "approvals:decide", _place(approval), write)
+        self._queued()
+        return decided
 
     async def cancel(self, actor: Actor, message: str) -> str:
         """Take back a message that is held, scheduled or queued; its status before that.
@@ -144,6 +151,17 @@ class Approvals:
 
         known = {row["address"] for row in await self._door.read(actor, None, where, read)}
         return frozenset(addresses) - known
+
+    async def waiting(self, actor: Actor, where: Scope) -> int:
+        """How many messages wait in an inbox, for an approval or a time."""
+
+        async def read(connection: Connection, _: Scope) -> int:
+            count: int = await connection.value(
+                "SELECT count(*) FROM holds WHERE inbox_id = $1", where.inbox
+            )
+            return count
+
+        return await self._door.read(actor, "messages:send", where, read)
 
     async def of_message_id(self, actor: Actor, where: Scope, message_id: str) -> Approval | None:
         """The request that waits for a decision about the message with this Message-ID."""

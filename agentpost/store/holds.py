@@ -61,7 +61,7 @@ class Holds:
                 sender,
                 await connection.rows(
                     "SELECT recipient, options FROM deliveries WHERE message_id = $1"
-                    " ORDER BY recipient",
+                    " AND state IN ('held', 'scheduled') ORDER BY recipient",
                     message,
                 ),
             )
@@ -161,24 +161,13 @@ class Holds:
 
         return self._told(await self._door.write(actor, None, None, write, single=True))
 
-    async def count(self, actor: Actor, where: Scope) -> int:
-        """How many messages wait in an inbox."""
-
-        async def read(connection: Connection, _: Scope) -> int:
-            count: int = await connection.value(
-                "SELECT count(*) FROM holds WHERE inbox_id = $1", where.inbox
-            )
-            return count
-
-        return await self._door.read(actor, "messages:send", where, read)
-
     async def next_due_s(self, actor: Actor, kind: str, within_s: float) -> float | None:
-        """Seconds until the next job of a kind is due; None when that is later than ``within_s``."""
+        """Seconds until the next job of a kind is due, 0 when one is; None after ``within_s``."""
 
         async def read(connection: Connection, _: Scope) -> float | None:
             seconds: float | None = await connection.value(
                 "SELECT extract(epoch FROM min(run_at) - now())::float8 FROM jobs"
-                " WHERE state = 'ready' AND kind = $1 AND run_at > now()",
+                " WHERE state = 'ready' AND kind = $1",
                 kind,
             )
             return seconds

@@ -115,6 +115,29 @@ class Messages:
             row["id"], mailbox, row["uidvalidity"], row["uid"], row["modseq"], row["thread_id"]
         )
 
+    async def placed(self, actor: Actor, message: MessageId) -> Placed:
+        """Where a message lies, for who has just put it there.  Raises: NotFound."""
+
+        async def read(connection: Connection, _: Scope) -> Row | None:
+            return await connection.row(
+                "SELECT p.mailbox_id, p.uid, p.modseq, b.uidvalidity, m.thread_id"
+                " FROM messages m JOIN placements p ON p.message_id = m.id"
+                " JOIN mailboxes b ON b.id = p.mailbox_id WHERE m.id = $1 LIMIT 1",
+                message,
+            )
+
+        row = await self._door.read(actor, "messages:read", Place("message", message), read)
+        if row is None:
+            raise NotFound("There is no such message.")
+        return Placed(
+            message,
+            row["mailbox_id"],
+            row["uidvalidity"],
+            row["uid"],
+            row["modseq"],
+            row["thread_id"],
+        )
+
     async def page(
         self, actor: Actor, wanted: MessageFilter, page: PageRequest, where: Where = None
     ) -> Page[Message]:

@@ -177,7 +177,7 @@ def _store(
         threads=Threads(door),
         labels=Labels(door),
         drafts=Drafts(door),
-        approvals=Approvals(door),
+        approvals=Approvals(door, committed.tell_queued),
         holds=Holds(door, committer, blobs, committed, committed.tell_queued),
         events=Events(door),
         search=Search(door),

@@ -258,6 +258,7 @@ def _outgoing(row: Row, octets: bytes) -> Outgoing:
             InDoubt(_recipient(item), datetime.fromtimestamp(item["since"], UTC))
             for item in msgspec.json.decode(row["in_doubt"])
         ),
+        release=options.get("release"),
     )
 
 

@@ -32,6 +32,7 @@ def submission(place: Place) -> Submission:
         place.store.directory,
         place.desk.logins,
         make_policy(place.store, frozenset({"shared.test"})),
+        place.store.approvals,
         SubmissionSettings({"enterprise": None}),
     )
 

@@ -173,6 +173,7 @@ async def open_world(database_url: str, blobs: Path) -> AsyncIterator[World]:
             store.directory,
             logins,
             make_policy(store, frozenset({"shared.test"})),
+            store.approvals,
             SubmissionSettings({}),
         )
         yield World(store, desk, submission, acme, globex, second.id, inbox.inbox)

@@ -18,6 +18,7 @@ from agentpost.model.envelope import Envelope, ForwardPath, Notify
 from agentpost.model.job import Done
 from agentpost.model.message import Receipt
 from agentpost.model.relay import Doubts, Routing
+from agentpost.store.approvals import Approvals
 from agentpost.store.authentication import Authentication
 from agentpost.store.directory import Directory
 from agentpost.store.pool import Database
@@ -40,7 +41,12 @@ class Office:
         policy = policy_over(door, directory, "agentpost.localhost")
         settings = SubmissionSettings({})
         self.submission = Submission(
-            world.messages, directory, Logins(Authentication(door)), policy, settings
+            world.messages,
+            directory,
+            Logins(Authentication(door)),
+            policy,
+            Approvals(door),
+            settings,
         )
         simulator = Simulator(_nowhere)
         host = "agentpost.localhost"

@@ -143,7 +143,7 @@ LANGUAGE sql STABLE AS $$
         'from_address', m.sender -> 'from' -> 0, 'to_addresses', m.recipients -> 'to',
         'cc_addresses', m.recipients -> 'cc',
         'recipients', (SELECT coalesce(jsonb_agg(d.recipient ORDER BY d.recipient), '[]')
-            FROM deliveries d WHERE d.message_id = m.id))
+            FROM deliveries d WHERE d.message_id = m.id AND d.state = 'held'))
     FROM messages m WHERE m.id = of_message;
 $$;
 
@@ -155,27 +155,6 @@ LANGUAGE sql AS $$
         jsonb_build_object('message_id', h.message_id,
             'thread_id', (SELECT m.thread_id FROM messages m WHERE m.id = h.message_id)) || of_data
     FROM inboxes i WHERE i.id = h.inbox_id;
-$$;
-
--- An id for what SQL itself writes: 48 bits of time, 80 of chance, as agentpost/ids.py makes them.
-CREATE FUNCTION new_id(prefix text) RETURNS text
-LANGUAGE plpgsql AS $$
-DECLARE
-    v_letters constant text := '0123456789ABCDEFGHJKMNPQRSTVWXYZ';
-    v_time bigint := (extract(epoch FROM clock_timestamp()) * 1000)::bigint;
-    v_chance bytea := uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid());
-    v_text text := '';
-BEGIN
-    FOR n IN REVERSE 9..0 LOOP
-        v_text := v_text || substr(v_letters, ((v_time >> (5 * n)) & 31)::integer + 1, 1);
-    END LOOP;
-    FOR n IN 0..15 LOOP
-        -- Octet 6 of a random UUID begins with its version.
-        v_text := v_text || substr(v_letters,
-            (get_byte(v_chance, CASE WHEN n < 6 THEN n ELSE n + 1 END) & 31) + 1, 1);
-    END LOOP;
-    RETURN prefix || '_' || v_text;
-END
 $$;
 
 -- Writes the holds of messages that have just been stored, with the jobs that end them.
@@ -266,7 +245,7 @@ BEGIN
         WHERE d.message_id = h.message_id AND d.state = 'held';
         INSERT INTO approved_recipients (inbox_id, address, organization_id)
         SELECT h.inbox_id, lower(d.recipient), h.organization_id
-        FROM deliveries d WHERE d.message_id = h.message_id
+        FROM deliveries d WHERE d.message_id = h.message_id AND d.state = 'scheduled'
         ON CONFLICT DO NOTHING;
         RETURN;
     END IF;
@@ -274,8 +253,7 @@ BEGIN
     PERFORM tell_hold(h, new_id('evt'), 'message.rejected', jsonb_build_object(
         'reason_code', 'policy', 'reason', concat_ws(': ', 'The approval was ' ||
             CASE verdict WHEN 'expired' THEN 'not given in time' ELSE 'refused' END, v_reason),
-        'recipients', (SELECT coalesce(jsonb_agg(d.recipient ORDER BY d.recipient), '[]')
-            FROM deliveries d WHERE d.message_id = h.message_id)));
+        'recipients', (SELECT a.told -> 'recipients' FROM approvals a WHERE a.id = h.approval_id)));
 END
 $$;
 
@@ -292,7 +270,7 @@ BEGIN
     ELSE
         UPDATE deliveries d SET state = of_state, diagnostic = end_hold.diagnostic,
             updated_at = now()
-        WHERE d.message_id = h.message_id;
+        WHERE d.message_id = h.message_id AND d.state IN ('held', 'scheduled');
     END IF;
 END
 $$;
