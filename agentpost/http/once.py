@@ -26,10 +26,12 @@ async def once(
     request: Request[Any, Any],
     execute: Callable[[IdempotentRequest | None], Awaitable[Response]],
     status: int = 202,
+    kind: type[msgspec.Struct] | None = None,
 ) -> Response:
     """Execute a request, or give the answer that it was given before.
 
-    ``execute`` gets the row to write with its effect; ``status`` is that of its answer.
+    ``execute`` gets the row to write with its effect; ``status`` is that of its answer, and
+    ``kind`` what the row keeps of it when that is not a message.
     Raises: IdempotencyInFlight, IdempotencyKeyReuse.
     """
     asked = request.idempotency
@@ -40,14 +42,14 @@ async def once(
     with _alone(desk, (actor.credential, actor.environment or "", asked.key)):
         answer = await known.repeated(actor, asked.key, asked.fingerprint)
         if answer is not None:
-            return _replayed(answer)
+            return _replayed(answer, kind)
         try:
             return await execute(IdempotentRequest(asked.key, asked.fingerprint, status))
         except ReplayedRequest:
             answer = await known.repeated(actor, asked.key, asked.fingerprint)
             if answer is None:
                 raise IdempotencyKeyReuse from None
-            return _replayed(answer)
+            return _replayed(answer, kind)
 
 
 @contextmanager
@@ -71,9 +73,13 @@ class _Told(msgspec.Struct, omit_defaults=True):
     suppressed: list[str] | msgspec.UnsetType = msgspec.UNSET
 
 
-def _replayed(answer: StoredAnswer) -> Response:
+def _replayed(answer: StoredAnswer, kind: type[msgspec.Struct] | None) -> Response:
+    fields = (("idempotent-replayed", "true"),)
+    if kind is not None:
+        body = msgspec.json.decode(answer.body, type=kind)
+        return Response(body, answer.status, fields=fields)
     told = msgspec.json.decode(answer.body, type=_Told)
     if told.status == "draft":
         # The row names the message that a draft is; a new draft is named after it.
         told.id = "drf_" + told.id[4:]
-    return Response(told, answer.status, fields=(("idempotent-replayed", "true"),))
+    return Response(told, answer.status, fields=fields)

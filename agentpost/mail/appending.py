@@ -9,9 +9,12 @@ from __future__ import annotations
 from agentpost.errors import BareLineEnding, TooLarge
 from agentpost.ids import MessageId, new_id
 from agentpost.limits import MessageLimits
-from agentpost.mail.submission import Submission, summarised
+from agentpost.mail.filing import envelope_to
+from agentpost.mail.holding import blind, sent_at
+from agentpost.mail.submission import Outgoing, Submission, summarised
+from agentpost.mime.summary import MessageSummary
 from agentpost.model.actor import Actor, Scope
-from agentpost.model.mailbox import Flag, FlagChange, InternalDate, Mailbox, Placed
+from agentpost.model.mailbox import Flag, FlagChange, InternalDate, Mailbox, Placed, Role
 from agentpost.model.message import Arrival
 from agentpost.store.depositing import Deposit
 from agentpost.store.mailboxes import Mailboxes
@@ -62,8 +65,8 @@ class Appending:
                 change = FlagChange("add", flags, keywords)
                 await self._mailboxes.store_flags(actor, where, mailbox.id, [there.uid], change)
                 return there
-        if self._submission is not None:
-            submitted = await self._submission.appended(actor, where, mailbox.role, octets, summary)
+        if mailbox.role in ("approvals", "scheduled"):
+            submitted = await self._submitted(actor, where, mailbox.role, octets, summary)
             if submitted is not None:
                 return submitted
         assert where.inbox is not None
@@ -87,3 +90,30 @@ class Appending:
             ),
         )
         return (await self._messages.deposit(actor, "messages:write", where, deposit))[0]
+
+    async def _submitted(
+        self, actor: Actor, where: Scope, role: Role, octets: bytes, summary: MessageSummary
+    ) -> Placed | None:
+        """What is more than kept in a mailbox of messages that wait; None for anything else.
+
+        Raises: as ``Submission.revise`` and ``Submission.send``.
+        """
+        submission = self._submission
+        if submission is None:
+            return None
+        named = [one.email for one in (*summary.to, *summary.cc, *summary.bcc)]
+        if role == "approvals":
+            if summary.message_id is None:
+                return None
+            approval = await submission.waiting_as(actor, where, summary.message_id)
+            if approval is None:
+                return None
+            before = [one.email for one in (*approval.to, *approval.cc)]
+            recipients = dict.fromkeys((*named, *blind(before, approval.recipients)))
+            return await submission.revise(actor, approval, tuple(recipients), octets)
+        if sent_at(octets) is None:
+            return None
+        address = await submission.address_of(where)
+        envelope = envelope_to(address, named)
+        receipt = await submission.send(actor, where, address, envelope, octets, Outgoing())
+        return await self._messages.placed(actor, receipt.message_id)

@@ -9,12 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Final, Literal
 
 from agentpost import clock
 from agentpost.errors import FieldError, NotFound, TooLarge, UnknownField
 from agentpost.ids import DraftId, MessageId, new_id
 from agentpost.limits import MessageLimits
+from agentpost.mail.filing import envelope_to
+from agentpost.mail.holding import Waiting, blind
 from agentpost.mail.policy import Verdict
 from agentpost.mail.reading import beside
 from agentpost.mail.submission import Outgoing, Submission, summarised
@@ -24,7 +27,8 @@ from agentpost.mime.compose import Attachment, Composition, compose, needs_smtpu
 from agentpost.mime.original import read_original
 from agentpost.mime.outgoing import redated
 from agentpost.model.actor import Actor
-from agentpost.model.envelope import Envelope, ForwardPath
+from agentpost.model.approval import Approval
+from agentpost.model.envelope import Envelope
 from agentpost.model.inbox import LocalAddress
 from agentpost.model.mailbox import Flag
 from agentpost.model.message import (
@@ -59,6 +63,8 @@ class Beside:
     labels: tuple[str, ...] = ()
     metadata: dict[str, object] | None = None
     idempotency: IdempotentRequest | None = None
+    send_at: datetime | None = None
+    hold_for_approval: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,10 +102,11 @@ _UNRELATED: Final = Origin()
 
 @dataclass(frozen=True, slots=True)
 class Rehearsed:
-    """What sending would do: octets, and what becomes of each recipient."""
+    """What sending would do: octets, what becomes of each recipient, what it would wait for."""
 
     size: int
     recipients: tuple[Verdict, ...]
+    waiting: Waiting
 
 
 class Composing:
@@ -130,26 +137,30 @@ class Composing:
         Raises: UnknownField, AddressSyntax (what cannot be written), what submission refuses, and
         ReplayedRequest when the idempotency key was used before.
         """
-        octets = await _composed(letter)
+        octets = await _composed(_dated(letter, extra))
         return await self._submission.send(
             actor,
             local.scope,
             local.address,
             envelope_of(local, letter),
             octets,
-            Outgoing(extra.labels, extra.metadata, None, extra.idempotency, letter.bcc),
+            _outgoing(letter, extra),
             scope,
         )
 
-    async def rehearse(self, actor: Actor, local: LocalAddress, letter: Composition) -> Rehearsed:
+    async def rehearse(
+        self, actor: Actor, local: LocalAddress, letter: Composition, extra: Beside
+    ) -> Rehearsed:
         """What :meth:`send` would do, and whether it would be refused, without doing it.
 
         The day's quota is not asked.  Raises: as ``send``.
         """
-        octets = await _composed(letter)
+        octets = await _composed(_dated(letter, extra))
         envelope = envelope_of(local, letter)
-        decision = await self._submission.rehearse(actor, local.address, envelope, octets)
-        return Rehearsed(len(octets), decision.verdicts)
+        decision = await self._submission.rehearse(
+            actor, local.address, envelope, octets, _outgoing(letter, extra)
+        )
+        return Rehearsed(len(octets), decision.verdicts, decision.waiting)
 
     async def answer(self, actor: Actor, answer: Answer) -> tuple[LocalAddress, Composition]:
         """The inbox that answers a message, and the letter that does.
@@ -230,6 +241,66 @@ class Composing:
         await self._messages.deposit(actor, "drafts:write", local.scope, deposit)
         return name
 
+    async def schedule(
+        self,
+        actor: Actor,
+        local: LocalAddress,
+        letter: Composition,
+        extra: Beside,
+        origin: Origin = _UNRELATED,
+        present: Draft | None = None,
+    ) -> DraftId:
+        """As ``save``, as a draft that is sent by itself at ``extra.send_at``.
+
+        It lies in Scheduled, or in Approvals when it needs an approval before.
+        Raises: as ``save`` and ``send``.
+        """
+        octets = await _composed(_dated(letter, extra), with_bcc=True)
+        name = DraftId(new_id("drf")) if present is None else present.id
+        outgoing = replace(
+            _outgoing(letter, extra),
+            bcc=(),
+            draft=None if present is None else present.message.id,
+            stays=NewDraft(
+                name, origin.client_id, origin.in_reply_to, origin.reply_all, origin.forward_of
+            ),
+            counted=present is not None and present.send_at is not None,
+        )
+        await self._submission.send(
+            actor,
+            local.scope,
+            local.address,
+            envelope_of(local, letter),
+            octets,
+            outgoing,
+            "drafts:write",
+        )
+        return name
+
+    async def read_held(self, actor: Actor, approval: Approval) -> Composition:
+        """What a message that waits for approval says, as a letter that can be changed."""
+        content = await self._messages.content(actor, approval.message, "approvals:decide")
+        letter = await beside(len(content.octets), lambda: _as_letter(content))
+        return replace(letter, message_id=content.message.rfc_message_id)
+
+    async def check_held(self, actor: Actor, approval: Approval) -> None:
+        """Refuse, before it is approved, what could not be sent now.  Raises: as ``send``."""
+        await self._submission.check_waiting(actor, approval)
+
+    async def revise(
+        self, actor: Actor, approval: Approval, present: Composition, letter: Composition
+    ) -> None:
+        """Put ``letter`` in the place of the message that waits, which says ``present``.
+
+        Recipients that the present one does not name stay, unless the letter names blind ones.
+        Raises: what submission refuses; OwnApproval; Conflict.
+        """
+        octets = await _composed(letter)
+        named = [fields.wire_email(one.email) for one in (*letter.to, *letter.cc, *letter.bcc)]
+        before = [one.email for one in (*present.to, *present.cc, *present.bcc)]
+        recipients = (*named, *blind(before, approval.recipients))
+        await self._submission.revise(actor, approval, recipients, octets, letter.bcc)
+
     async def read_draft(self, actor: Actor, draft: Draft) -> Composition:
         """What a draft says, whoever wrote it, as a letter that can be changed and saved again."""
         content = await self._messages.content(actor, draft.message.id, "drafts:write")
@@ -258,7 +329,13 @@ class Composing:
             local.address,
             _envelope(local, (*who.to, *who.cc, *who.bcc)),
             octets,
-            Outgoing(draft.message.keywords, draft.message.metadata, draft.message.id, idempotency),
+            Outgoing(
+                draft.message.keywords,
+                draft.message.metadata,
+                draft.message.id,
+                idempotency,
+                counted=draft.send_at is not None,
+            ),
             "drafts:write",
         )
         if draft.in_reply_to is not None:
@@ -280,15 +357,28 @@ def envelope_of(local: LocalAddress, letter: Composition) -> Envelope:
 
 
 def _envelope(local: LocalAddress, people: Iterable[Address]) -> Envelope:
-    paths: dict[str, ForwardPath] = {}
-    for person in people:
-        address = fields.wire_email(person.email)
-        paths.setdefault(address.lower(), ForwardPath(address))
-    if not paths:
+    addresses = [fields.wire_email(person.email) for person in people]
+    if not addresses:
         error = FieldError("to", "at least one recipient is needed")
         raise UnknownField("The message has no recipients.", errors=(error,))
-    wide = any(not path.address.isascii() for path in paths.values())
-    return Envelope(local.address, tuple(paths.values()), smtputf8=wide)
+    return envelope_to(local.address, addresses)
+
+
+def _outgoing(letter: Composition, extra: Beside) -> Outgoing:
+    return Outgoing(
+        extra.labels,
+        extra.metadata,
+        None,
+        extra.idempotency,
+        letter.bcc,
+        extra.send_at,
+        extra.hold_for_approval,
+    )
+
+
+def _dated(letter: Composition, extra: Beside) -> Composition:
+    """A letter that is sent later bears the date of that moment."""
+    return letter if extra.send_at is None else replace(letter, date=extra.send_at)
 
 
 async def _composed(letter: Composition, *, with_bcc: bool = False) -> bytes:

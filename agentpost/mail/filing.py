@@ -9,6 +9,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 
+from agentpost.errors import RecipientUnknown
 from agentpost.mail.policy import REASONS, Decision, Verdict
 from agentpost.mime.summary import MessageSummary
 from agentpost.model.envelope import Envelope, ForwardPath, Notify
@@ -85,3 +86,17 @@ def fingerprint_of(envelope: Envelope, summary: MessageSummary, octets: bytes) -
     for recipient in sorted(path.address for path in envelope.forward_paths):
         digest.update(b"\0" + recipient.encode("utf-8", "surrogateescape"))
     return digest.digest()
+
+
+def envelope_to(address: str, recipients: Sequence[str]) -> Envelope:
+    """The envelope of a message from ``address``, each recipient once.
+
+    Raises: RecipientUnknown for nobody.
+    """
+    paths: dict[str, ForwardPath] = {}
+    for one in recipients:
+        paths.setdefault(one.lower(), ForwardPath(one))
+    if not paths:
+        raise RecipientUnknown("The message names nobody to send it to.")
+    wide = any(not path.address.isascii() for path in paths.values())
+    return Envelope(address, tuple(paths.values()), smtputf8=wide)

@@ -20,7 +20,6 @@ from agentpost.config import TIER_NAMES, Config
 from agentpost.errors import (
     OwnApproval,
     Problem,
-    RecipientUnknown,
     SenderNotAllowed,
     SendingPaused,
     TooManyHeld,
@@ -32,6 +31,7 @@ from agentpost.mail import holding
 from agentpost.mail.filing import (
     answer_of,
     deliveries_of,
+    envelope_to,
     fingerprint_of,
     jobs_of,
     options_of,
@@ -45,7 +45,7 @@ from agentpost.mail.relay import outside_id
 from agentpost.mime.summary import MessageSummary, summarise
 from agentpost.model.actor import Actor, Scope
 from agentpost.model.approval import Approval
-from agentpost.model.envelope import Envelope, ForwardPath
+from agentpost.model.envelope import Envelope
 from agentpost.model.inbox import LocalAddress
 from agentpost.model.mailbox import Flag, Placed, Role
 from agentpost.model.message import (
@@ -254,7 +254,12 @@ class Submission:
         return await self._awaited(actor, sender, envelope, octets, outgoing, decision)
 
     async def revise(
-        self, actor: Actor, approval: Approval, recipients: Sequence[str], octets: bytes
+        self,
+        actor: Actor,
+        approval: Approval,
+        recipients: Sequence[str],
+        octets: bytes,
+        bcc: tuple[Address, ...] = (),
     ) -> Placed:
         """Put ``octets`` in the place of the message that waits for this approval.
 
@@ -264,20 +269,15 @@ class Submission:
         """
         if actor.credential == approval.requested_by:
             raise OwnApproval("Only others may change a message that waits for approval.")
-        sender = await self._directory.by_id(approval.inbox)
-        if sender is None:
-            raise SenderNotAllowed("The inbox does not exist any longer.")
-        envelope = Envelope(
-            sender.address,
-            tuple(ForwardPath(one) for one in recipients),
-            smtputf8=not all(one.isascii() for one in recipients),
+        place = Scope(approval.organization, approval.environment, approval.inbox)
+        envelope = envelope_to(await self.address_of(place), recipients)
+        summary, decision, sender = await self._checked(
+            actor, envelope.reverse_path, envelope, octets
         )
-        summary, decision, _ = await self._checked(actor, sender.address, envelope, octets)
         decision.check()
         waiting = replace(decision, waiting=Waiting(approval.rule, approval.send_at))
-        deposit = self._deposit(
-            actor, sender, envelope, octets, summary, Outgoing(draft=approval.message), waiting
-        )
+        outgoing = Outgoing(draft=approval.message, bcc=bcc)
+        deposit = self._deposit(actor, sender, envelope, octets, summary, outgoing, waiting)
         hold = holding.revision(
             approval.message, actor.credential, sender.address, options_of(envelope)
         )
@@ -285,37 +285,23 @@ class Submission:
         placed = await self._messages.deposit(actor, "approvals:decide", sender.scope, deposit)
         return placed[0]
 
-    async def appended(
-        self,
-        actor: Actor,
-        where: Scope,
-        role: Role | None,
-        octets: bytes,
-        summary: MessageSummary,
-    ) -> Placed | None:
-        """What a mail program puts into a mailbox of messages that wait, where that means more.
+    async def check_waiting(self, actor: Actor, approval: Approval) -> None:
+        """Refuse, before it is approved, what could not be sent now.  Raises: as ``send``."""
+        place = Scope(approval.organization, approval.environment, approval.inbox)
+        sender = await self._sender(await self.address_of(place))
+        (await self._policy.decide(sender, approval.recipients, "unknown")).check()
 
-        In Approvals: the next version of a message that waits there, known by its Message-ID.  In
-        Scheduled: a message that names its time in its header.  None for anything else.
-        Raises: as ``revise`` and ``send``.
-        """
-        named = [one.email for one in (*summary.to, *summary.cc, *summary.bcc)]
-        if role == "approvals" and summary.message_id is not None:
-            approval = await self._approvals.of_message_id(actor, where, summary.message_id)
-            if approval is None:
-                return None
-            return await self.revise(actor, approval, recipients_of(approval, named), octets)
-        if role != "scheduled" or holding.sent_at(octets) is None:
-            return None
+    async def address_of(self, where: Scope) -> str:
+        """The address of the inbox ``where``.  Raises: SenderNotAllowed when it is gone."""
         assert where.inbox is not None
-        sender = await self._directory.by_id(where.inbox)
-        if sender is None:
+        local = await self._directory.by_id(where.inbox)
+        if local is None:
             raise SenderNotAllowed("The inbox does not exist any longer.")
-        envelope = Envelope(sender.address, tuple(map(ForwardPath, dict.fromkeys(named))))
-        if not named:
-            raise RecipientUnknown("The message names nobody to send it to.")
-        receipt = await self.send(actor, where, sender.address, envelope, octets, Outgoing())
-        return await self._messages.placed(actor, receipt.message_id)
+        return local.address
+
+    async def waiting_as(self, actor: Actor, where: Scope, message_id: str) -> Approval | None:
+        """The approval that the message with this Message-ID waits for, if it does."""
+        return await self._approvals.of_message_id(actor, where, message_id)
 
     async def _awaited(
         self,
@@ -377,6 +363,9 @@ class Submission:
         remote = any(one.state == "queued" for one in deliveries)
         state = decision.waiting.state or ("queued" if remote else "delivered")
         message = MessageId(new_id("msg"))
+        if outgoing.stays is not None and outgoing.draft is None:
+            # A draft is named after its first message, so that a repeated request is told it.
+            message = MessageId("msg_" + outgoing.stays.id[4:])
         fingerprint = fingerprint_of(envelope, summary, octets)
         if summary.message_id is None:
             # The relay gives it this one; answers find back to the conversation by it.
@@ -448,9 +437,13 @@ class Submission:
             approval_s=self._settings.approval_s,
             draft=None if stays is None else stays.id,
         )
+        asked = deposit.idempotency
+        if asked is not None and stays is not None:
+            asked = replace(asked, answer="draft")
         return replace(
             deposit,
             arrivals=(first,),
+            idempotency=asked,
             deliveries=tuple(
                 one if one.state == "rejected" else replace(one, state=state, local=False)
                 for one in deposit.deliveries
@@ -544,12 +537,3 @@ async def summarised(octets: bytes) -> MessageSummary:
     if len(octets) <= _SCAN_INLINE_OCTETS:
         return summarise(octets)
     return await trio.to_thread.run_sync(summarise, octets)
-
-
-def recipients_of(approval: Approval, named: Sequence[str]) -> tuple[str, ...]:
-    """Who gets the next version of a message: whom it names, and who was blind in the present one.
-
-    Whom the present version named, and the next does not, is left out.
-    """
-    before = [one.email for one in (*approval.to, *approval.cc)]
-    return tuple(dict.fromkeys((*named, *holding.blind(before, approval.recipients))))

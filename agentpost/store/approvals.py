@@ -33,6 +33,10 @@ from agentpost.store.store import Door, Place
 MAX_REASON_CHARACTERS: Final = 500
 
 
+def _plain(approval: Approval) -> bytes:
+    return msgspec.json.encode({"id": approval.id, "status": approval.state})
+
+
 def _nobody() -> None:
     """Who hears of jobs when nobody runs any."""
 
@@ -86,9 +90,11 @@ class Approvals:
         reason: str | None = None,
         if_match: frozenset[str] | None = None,
         idempotent: IdempotentRequest | None = None,
+        answered: Callable[[Approval], bytes] = _plain,
     ) -> Approval:
         """Approve or reject, once; what follows from it is written in the same transaction.
 
+        ``answered`` is what a repetition of the request is told.
         Raises: NotFound, UnknownField, PreconditionFailed, OwnApproval; ApprovalOver when it was
         decided or has expired; ReplayedRequest.
         """
@@ -108,8 +114,7 @@ class Approvals:
             )
             decided = await _get(connection, approval)
             if idempotent is not None:
-                told = {"id": decided.message, "thread_id": decided.thread}
-                await idempotency.keep(connection, where, idempotent, told)
+                await idempotency.keep(connection, where, idempotent, answered(decided))
             return decided
 
         with decisions():

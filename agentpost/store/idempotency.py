@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import msgspec
-
 from agentpost.model.actor import Actor, Scope
 from agentpost.model.message import IdempotentRequest
 from agentpost.store.deposits import ReplayedRequest
@@ -60,9 +58,9 @@ async def check(connection: Connection, where: Scope, request: IdempotentRequest
 
 
 async def keep(
-    connection: Connection, where: Scope, request: IdempotentRequest, told: dict[str, str]
+    connection: Connection, where: Scope, request: IdempotentRequest, body: bytes
 ) -> None:
-    """Keep, in the running transaction, what a repetition is answered: ``told`` and the status."""
+    """Keep, in the running transaction, what a repetition is answered: JSON."""
     await connection.execute(
         "INSERT INTO idempotency (environment_id, key, organization_id, request_hash, status, body)"
         " VALUES ($1, $2, $3, $4, $5, $6)",
@@ -71,5 +69,5 @@ async def keep(
         where.organization,
         request.request_hash,
         request.status,
-        msgspec.json.encode({**told, "status": request.answer}),
+        body,
     )

@@ -57,6 +57,7 @@ def office(
         store.directory,
         Logins(store.authentication),
         make_policy(store, DOMAINS),
+        store.approvals,
         SubmissionSettings(dict(mails), message or MessageLimits()),
         *more,
     )

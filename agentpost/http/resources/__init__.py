@@ -5,6 +5,7 @@ from typing import Final
 from agentpost.http.endpoint import Routes
 from agentpost.http.resources import (
     api_keys,
+    approvals,
     attachments,
     batches,
     changes,
@@ -55,6 +56,7 @@ RESOURCES: Final[tuple[Routes, ...]] = (
     labels.routes,
     drafts.routes,
     jobs.routes,
+    approvals.routes,
     filter_rules.routes,
     suppressions.routes,
     socket.routes,

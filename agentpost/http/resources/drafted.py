@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Final
+from typing import Annotated, Any, ClassVar, Final, Literal
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from agentpost.clock import rfc3339
 from agentpost.http.endpoint import Body
-from agentpost.http.resources.letters import Files, Recipients
+from agentpost.http.paging import Moment
+from agentpost.http.resources.letters import Files, Recipients, SendAt
 from agentpost.http.resources.shapes import (
     EXAMPLE_TIME,
     AddressBody,
@@ -18,6 +19,7 @@ from agentpost.http.resources.shapes import (
     Metadata,
     Timestamp,
     people,
+    when,
 )
 from agentpost.http.resources.shown import labels_of
 from agentpost.model.message import Draft
@@ -47,6 +49,7 @@ class NewDraftBody(Body, frozen=True, forbid_unknown_fields=True):
     ] = False
     forward_of: MessageName | None = None
     client_id: ClientId | None = None
+    send_at: SendAt = None
 
 
 class ChangedDraftBody(Body, frozen=True, forbid_unknown_fields=True):
@@ -66,6 +69,9 @@ class ChangedDraftBody(Body, frozen=True, forbid_unknown_fields=True):
         list[str], Meta(max_length=100, description="Ids; each version gives new ones")
     ] = msgspec.field(default_factory=list)
     labels: Labels | UnsetType = UNSET
+    send_at: Annotated[
+        Moment | UnsetType | None, Meta(description="null takes it out of Scheduled")
+    ] = UNSET
 
 
 class DraftAttachmentBody(msgspec.Struct, frozen=True):
@@ -101,6 +107,11 @@ class DraftBody(msgspec.Struct, frozen=True):
     labels: list[str]
     metadata: dict[str, Any]
     has_attachments: bool
+    send_at: Annotated[Timestamp | None, Meta(description="When it will be sent by itself")]
+    send_status: Annotated[
+        Literal["scheduled", "held"] | None,
+        Meta(description="held: it needs an approval before its time"),
+    ]
     created_at: Timestamp
     updated_at: Timestamp
     text_body: str | UnsetType | None = UNSET
@@ -140,11 +151,19 @@ EXAMPLE: Final[dict[str, Any]] = {
     "labels": [],
     "metadata": {},
     "has_attachments": False,
+    "send_at": None,
+    "send_status": None,
     "created_at": EXAMPLE_TIME,
     "updated_at": EXAMPLE_TIME,
     "text_body": "Here it is.",
     "html_body": None,
     "attachments": [],
+}
+
+
+_STATUS: Final[dict[str, Literal["scheduled", "held"]]] = {
+    "scheduled": "scheduled",
+    "held": "held",
 }
 
 
@@ -172,6 +191,8 @@ def draft_body(draft: Draft, reading: Reading | None = None) -> DraftBody:
         labels=labels_of(message.keywords),
         metadata=message.metadata,
         has_attachments=message.attachments > 0,
+        send_at=when(draft.send_at),
+        send_status=_STATUS.get(message.state),
         created_at=rfc3339(draft.created_at),
         updated_at=rfc3339(draft.updated_at),
     )

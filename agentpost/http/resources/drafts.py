@@ -7,7 +7,7 @@ what is written here lies there.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 from msgspec import UNSET, UnsetType
 
@@ -27,6 +27,7 @@ from agentpost.errors import (
     SendBlocked,
     SendingPaused,
     TooLarge,
+    TooManyHeld,
     TooManyRecipients,
     UnknownField,
 )
@@ -61,6 +62,19 @@ from agentpost.store.store import Place
 
 routes = Routes("Drafts")
 
+_SCHEDULING: Final = (
+    SendingPaused,
+    SendBlocked,
+    RecipientNotAllowed,
+    RecipientSuppressed,
+    RecipientUnknown,
+    TooManyRecipients,
+    TooManyHeld,
+    MessageUnacceptable,
+    QuotaExceeded,
+)
+"""What a draft with send_at can be refused for, beside what any draft can."""
+
 
 @routes.post(
     "/inboxes/{inbox}/drafts",
@@ -70,7 +84,7 @@ routes = Routes("Drafts")
     status=201,
     summary="Write a draft",
     also={200: "It was made before with the same client_id"},
-    raises=(UnknownField, AddressSyntax, NotFound, TooLarge, AlreadyExists),
+    raises=(UnknownField, AddressSyntax, NotFound, TooLarge, AlreadyExists, *_SCHEDULING),
     carries_mail=True,
     examples={
         "request": {
@@ -97,10 +111,12 @@ async def create_draft(request: Request[NewDraftBody, None]) -> Response:
     origin = _origin(body)
     labels = checks.labels(tuple(body.labels), IdentityLimits())
     metadata = checks.metadata(body.metadata, IdentityLimits())
+    extra = Beside(labels, metadata, send_at=body.send_at)
+    keep = desk.composing.save if body.send_at is None else desk.composing.schedule
     try:
         async with with_files(desk, actor, "drafts:write", local.scope, body) as whole:
             letter = await _letter(desk, actor, local, whole, origin)
-            made = await desk.composing.save(actor, local, letter, Beside(labels, metadata), origin)
+            made = await keep(actor, local, letter, extra, origin)
     except Duplicate:
         assert body.client_id is not None
         known = await _known(desk, actor, local, body.client_id)
@@ -163,26 +179,31 @@ async def get_draft(request: Request[None, None]) -> Response:
     body=ChangedDraftBody,
     answer=DraftBody,
     summary="Change a draft",
-    raises=(UnknownField, AddressSyntax, TooLarge, Conflict, PreconditionFailed),
+    raises=(UnknownField, AddressSyntax, TooLarge, Conflict, PreconditionFailed, *_SCHEDULING),
     conditional=True,
     carries_mail=True,
     examples={"request": {"subject": "Your invoice, again"}, "response": EXAMPLE},
 )
 async def update_draft(request: Request[ChangedDraftBody, None]) -> Response:
-    """Replaces the draft by its next version, also one that a mail program saved."""
+    """Replaces the draft by its next version, also one that a mail program saved.
+
+    With ``send_at`` it moves to Scheduled and is sent at that time; null takes it back to Drafts.
+    """
     desk, actor, body = desk_of(request), request.actor, request.body
-    draft = await _get(desk, actor, request.params["draft"])
+    draft = await _changeable(desk, actor, request.params["draft"])
     check_match(allowed_versions(request), draft.message.modseq)
     local = await _home(desk, draft)
     labels = draft.message.keywords
     if not isinstance(body.labels, UnsetType):
         labels = checks.labels(tuple(body.labels), IdentityLimits())
     origin = Origin(draft.client_id, draft.in_reply_to, draft.reply_all, draft.forward_of)
-    extra = Beside(labels, draft.message.metadata)
+    send_at = draft.send_at if isinstance(body.send_at, UnsetType) else body.send_at
+    extra = Beside(labels, draft.message.metadata, send_at=send_at)
+    keep = desk.composing.save if send_at is None else desk.composing.schedule
     adds = with_files(desk, actor, "drafts:write", local.scope, body, "add_attachments")
     async with adds as whole:
         letter = await _changed(desk, actor, local, draft, whole)
-        saved = await desk.composing.save(actor, local, letter, extra, origin, draft)
+        saved = await keep(actor, local, letter, extra, origin, draft)
     return await _shown(desk, actor, await _get(desk, actor, saved), 200)
 
 
@@ -241,7 +262,7 @@ async def send_draft(request: Request[None, None]) -> Response:
     desk, actor = desk_of(request), request.actor
 
     async def execute(idempotency: IdempotentRequest | None) -> Response:
-        draft = await _get(desk, actor, request.params["draft"])
+        draft = await _changeable(desk, actor, request.params["draft"])
         check_match(allowed_versions(request), draft.message.modseq)
         local = await _home(desk, draft)
         receipt = await desk.composing.send_draft(actor, local, draft, idempotency)
@@ -257,6 +278,17 @@ async def send_draft(request: Request[None, None]) -> Response:
 
 async def _get(desk: Desk, actor: Actor, name: str, scope: str = "drafts:write") -> Draft:
     return await desk.store.drafts.get(actor, checks.identifier(name), scope)
+
+
+async def _changeable(desk: Desk, actor: Actor, name: str) -> Draft:
+    """A draft that its writer may change or send.  Raises: Conflict for one that is held."""
+    draft = await _get(desk, actor, name)
+    if draft.message.state == "held":
+        raise Conflict(
+            "The draft waits for an approval; what is looked at must not change.",
+            fix="Cancel its message, or wait for the decision.",
+        )
+    return draft
 
 
 async def _known(desk: Desk, actor: Actor, local: LocalAddress, client_id: str) -> Draft | None:

@@ -9,6 +9,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from agentpost.http.endpoint import Body
+from agentpost.http.paging import Moment
 from agentpost.http.resources.shapes import Labels, Metadata
 from agentpost.limits import IdentityLimits
 from agentpost.mail.composing import Beside
@@ -89,7 +90,21 @@ class WordsBody(Body, frozen=True, forbid_unknown_fields=True):
     metadata: Metadata = msgspec.field(default_factory=dict)
 
 
-class LetterBody(WordsBody, frozen=True, forbid_unknown_fields=True):
+SendAt = Annotated[
+    Moment | None, Meta(description="When to send it: within 90 days; at once when left out")
+]
+
+
+class SentWordsBody(WordsBody, frozen=True, forbid_unknown_fields=True):
+    """What is said, and when it goes."""
+
+    send_at: SendAt = None
+    hold_for_approval: Annotated[
+        bool, Meta(description="Send it only when somebody else approves it")
+    ] = False
+
+
+class LetterBody(SentWordsBody, frozen=True, forbid_unknown_fields=True):
     """A letter of its own, answering nothing."""
 
     to: Recipients = msgspec.field(default_factory=list)
@@ -168,11 +183,13 @@ def words(body: WordsBody) -> Words:
     return Words(body.text_body, body.html_body, files(body.attachments), headers(body.headers))
 
 
-def beside(body: WordsBody, idempotency: IdempotentRequest | None) -> Beside:
+def beside(body: SentWordsBody, idempotency: IdempotentRequest | None) -> Beside:
     """What goes with a letter without being part of it.  Raises: UnknownField."""
     limits = IdentityLimits()
     return Beside(
         checks.labels(tuple(body.labels), limits),
         checks.metadata(body.metadata, limits),
         idempotency,
+        body.send_at,
+        body.hold_for_approval,
     )

@@ -20,7 +20,9 @@ from agentpost.errors import (
     SendBlocked,
     SendingPaused,
     TooLarge,
+    TooManyHeld,
     TooManyRecipients,
+    UnderWay,
     UnknownField,
 )
 from agentpost.http.desk import desk_of
@@ -30,12 +32,13 @@ from agentpost.http.resources.attached import with_files
 from agentpost.http.resources.letters import (
     LetterBody,
     Recipients,
-    WordsBody,
+    SentWordsBody,
     addresses,
     beside,
     composition,
     words,
 )
+from agentpost.http.resources.shapes import Timestamp, when
 from agentpost.ids import MessageId
 from agentpost.mail.composing import SCOPES, Answer, AnswerKind, Beside, Origin
 from agentpost.mime.compose import Composition
@@ -58,6 +61,7 @@ REFUSALS: Final = (
     MessageUnacceptable,
     TooLarge,
     SendingPaused,
+    TooManyHeld,
     SendBlocked,
     RecipientNotAllowed,
     RecipientSuppressed,
@@ -75,7 +79,7 @@ class SendBody(LetterBody, frozen=True, forbid_unknown_fields=True):
     save_as_draft: SaveAsDraft = False
 
 
-class ReplyBody(WordsBody, frozen=True, forbid_unknown_fields=True):
+class ReplyBody(SentWordsBody, frozen=True, forbid_unknown_fields=True):
     """An answer; to whom follows from the message, cc and bcc are added."""
 
     subject: Annotated[str | None, Meta(description='"Re: ..." when left out')] = None
@@ -84,7 +88,7 @@ class ReplyBody(WordsBody, frozen=True, forbid_unknown_fields=True):
     save_as_draft: SaveAsDraft = False
 
 
-class ForwardBody(WordsBody, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class ForwardBody(SentWordsBody, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A message to hand on, with a note above it."""
 
     to: Recipients
@@ -110,7 +114,9 @@ class SentBody(msgspec.Struct, frozen=True, omit_defaults=True):
 
     id: Annotated[str | None, Meta(description="Of the message, or of the draft")]
     thread_id: str | None
-    status: Annotated[str, Meta(description="queued, delivered, draft, or dry_run")]
+    status: Annotated[
+        str, Meta(description="queued, delivered, held, scheduled, draft, or dry_run")
+    ]
     size: Annotated[int | UnsetType, Meta(description="With dry_run: octets")] = UNSET
     recipients: Annotated[
         list[RehearsedRecipientBody] | UnsetType, Meta(description="With dry_run")
@@ -119,8 +125,23 @@ class SentBody(msgspec.Struct, frozen=True, omit_defaults=True):
         list[str] | UnsetType,
         Meta(description="Recipients on the suppression list, whom it does not go to"),
     ] = UNSET
+    would: Annotated[
+        Literal["send", "hold", "schedule"] | UnsetType,
+        Meta(description="With dry_run: whether it would wait"),
+    ] = UNSET
+    held_by: Annotated[
+        str | UnsetType, Meta(description="With dry_run: the rule that wants an approval")
+    ] = UNSET
+    send_at: Annotated[
+        Timestamp | UnsetType, Meta(description="With dry_run: when it would be sent")
+    ] = UNSET
 
 
+_WOULD: Final[dict[str | None, Literal["send", "hold", "schedule"]]] = {
+    None: "send",
+    "held": "hold",
+    "scheduled": "schedule",
+}
 _EXAMPLE: Final[dict[str, Any]] = {
     "request": {
         "to": [{"email": "ada@example.org", "name": "Ada"}],
@@ -154,6 +175,9 @@ _SENDING: Final[dict[str, Any]] = {
 async def send_message(request: Request[SendBody, None]) -> Response:
     """Sends a message from the inbox: filed in Sent, delivered to inboxes of this server at once,
     queued for everyone else.  When the answer comes it is on disk.
+
+    With ``send_at`` it waits in Scheduled until then.  With ``hold_for_approval``, and in an inbox
+    that demands it, it waits in Approvals until somebody else approves it.
     """
     return await _send(request)
 
@@ -213,6 +237,39 @@ async def forward_message(request: Request[ForwardBody, None]) -> Response:
     return await _answer(request, "forward")
 
 
+class CanceledBody(msgspec.Struct, frozen=True):
+    """A message that was taken back."""
+
+    id: str
+    status: Annotated[str, Meta(description="canceled")]
+    was: Annotated[str, Meta(description="Its status before: held, scheduled, queued, canceled")]
+
+
+@routes.post(
+    "/messages/{message}/cancel",
+    scope="messages:send",
+    answer=CanceledBody,
+    summary="Cancel a message",
+    raises=(UnderWay, Conflict),
+    examples={
+        "response": {
+            "id": "msg_01JQ8X5K2M3N4P5R6S7T8V9W00",
+            "status": "canceled",
+            "was": "scheduled",
+        }
+    },
+)
+async def cancel_message(request: Request[None, None]) -> Response:
+    """Takes back a message that is held, scheduled or queued; it lies in Trash then.
+
+    Once a recipient's server has it, or is being given it, it is too late: ``under_way``.  A message
+    that was cancelled before is answered alike.
+    """
+    desk, message = desk_of(request), request.params["message"]
+    was = await desk.store.approvals.cancel(request.actor, message)
+    return Response(CanceledBody(message, "canceled", was))
+
+
 async def _send(request: Request[SendBody, None]) -> Response:
     desk, body = desk_of(request), request.body
     local = await desk.store.directory.reach(
@@ -220,7 +277,7 @@ async def _send(request: Request[SendBody, None]) -> Response:
     )
     if body.dry_run:
         async with with_files(desk, request.actor, "messages:send", local.scope, body) as whole:
-            return await _rehearsed(request, local, composition(whole, local))
+            return await _rehearsed(request, local, composition(whole, local), beside(body, None))
 
     async def execute(idempotency: IdempotentRequest | None) -> Response:
         async with with_files(desk, request.actor, "messages:send", local.scope, body) as whole:
@@ -248,7 +305,7 @@ async def _answer(request: Request[Any, None], kind: AnswerKind) -> Response:
     async def dispatch(answer: Answer, idempotency: IdempotentRequest | None) -> Response:
         local, letter = await desk.composing.answer(actor, answer)
         if body.dry_run:
-            return await _rehearsed(request, local, letter)
+            return await _rehearsed(request, local, letter, beside(body, None))
         extra = beside(body, idempotency)
         if body.save_as_draft:
             return await _saved(request, local, letter, extra, _origin(MessageId(message), kind))
@@ -290,15 +347,17 @@ async def _saved(
     origin: Origin,
 ) -> Response:
     desk = desk_of(request)
-    name = await desk.composing.save(request.actor, local, letter, extra, origin)
+    keep = desk.composing.save if extra.send_at is None else desk.composing.schedule
+    name = await keep(request.actor, local, letter, extra, origin)
     draft = await desk.store.drafts.get(request.actor, name, "drafts:write")
     return Response(SentBody(draft.id, draft.message.thread, "draft"), status=201)
 
 
 async def _rehearsed(
-    request: Request[Any, None], local: LocalAddress, letter: Composition
+    request: Request[Any, None], local: LocalAddress, letter: Composition, extra: Beside
 ) -> Response:
-    found = await desk_of(request).composing.rehearse(request.actor, local, letter)
+    found = await desk_of(request).composing.rehearse(request.actor, local, letter, extra)
+    waiting = found.waiting
     recipients = [
         RehearsedRecipientBody(
             one.recipient,
@@ -308,7 +367,16 @@ async def _rehearsed(
         )
         for one in found.recipients
     ]
-    body = SentBody(None, None, "dry_run", size=found.size, recipients=recipients)
+    body = SentBody(
+        None,
+        None,
+        "dry_run",
+        size=found.size,
+        recipients=recipients,
+        would=_WOULD[waiting.state],
+        held_by=waiting.rule or UNSET,
+        send_at=when(waiting.send_at) or UNSET,
+    )
     return Response(body, status=200)
 
 
