@@ -85,13 +85,15 @@ class ApproveBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     edits: Annotated[
         EditsBody | None, Meta(description="Makes another version, with a message_id of its own")
     ] = None
-    reason: Annotated[str | None, Meta(max_length=500)] = None
+    reason: Annotated[str, Meta(max_length=500)] | None = None
 
 
 class RejectBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A refusal."""
 
-    reason: Annotated[str | None, Meta(max_length=500, description="Told to who wanted it")] = None
+    reason: (
+        Annotated[str, Meta(max_length=500, description="Told to who wanted it")] | None
+    ) = None
 
 
 class ApprovalBody(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -26,7 +26,7 @@ async def test_a_message_that_asks_for_approval_is_held(api: Api, acme: Tenant) 
     shown = await acme.call("GET", f"/messages/{message}")
     assert (shown.json["status"], shown.json["folder"]) == ("held", "Approvals")
     states = (await acme.call("GET", f"/messages/{message}/delivery")).json["recipients"]
-    assert [(one["email"], one["status"]) for one in states] == [(ADA, "held")]
+    assert [(one["email"], one["state"]) for one in states] == [(ADA, "held")]
     listed = await acme.call("GET", "/approvals?status=pending")
     [approval] = listed.json["data"]
     assert approval["message_id"] == message
@@ -164,7 +164,7 @@ async def test_edits_make_another_version_with_the_hidden_recipients(
     await release(api.store)
     message = answer.json["message_id"]
     states = (await acme.call("GET", f"/messages/{message}/delivery")).json["recipients"]
-    assert [(one["email"], one["status"]) for one in states] == [
+    assert [(one["email"], one["state"]) for one in states] == [
         ("boss@elsewhere.example", "queued"),
         ("eve@elsewhere.example", "queued"),
     ]
