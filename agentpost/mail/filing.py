@@ -33,11 +33,11 @@ def deliveries_of(envelope: Envelope, decision: Decision) -> tuple[NewDelivery, 
     """What becomes of each recipient at once."""
     verdicts = {one.recipient: one for one in decision.verdicts}
     return tuple(
-        _delivery(path, verdicts[path.address], envelope.envid) for path in envelope.forward_paths
+        _delivery(path, verdicts[path.address], envelope) for path in envelope.forward_paths
     )
 
 
-def _delivery(path: ForwardPath, verdict: Verdict, envid: str | None) -> NewDelivery:
+def _delivery(path: ForwardPath, verdict: Verdict, envelope: Envelope) -> NewDelivery:
     if verdict.problem is not None:
         why = {"reason_code": REASONS[type(verdict.problem)], "reason": verdict.problem.message}
         return NewDelivery(path.address, False, "rejected", why)
@@ -47,9 +47,11 @@ def _delivery(path: ForwardPath, verdict: Verdict, envid: str | None) -> NewDeli
         options["notify"] = sorted(path.notify)
     if path.orcpt is not None:
         options["orcpt"] = path.orcpt
-    if local and envid is not None:
+    if local and envelope.envid is not None:
         # What leaves keeps it with the relay; success here is told from the delivery.
-        options["envid"] = envid
+        options["envid"] = envelope.envid
+    if local and envelope.release is not None:
+        options["release"] = envelope.release.request
     return NewDelivery(path.address, local, "delivered" if local else "queued", options)
 
 

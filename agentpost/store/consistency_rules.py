@@ -266,6 +266,21 @@ _DRAFTS: Final = Part(
     _MESSAGE,
 )
 
+_HOLDS: Final = Part(
+    "holds",
+    (("message_id", "text"),),
+    "b.message_id",
+    (
+        ("hold_message", "m.id IS NULL", "'the message that waits is not there'"),
+        (
+            "hold_job",
+            "w.state IS DISTINCT FROM 'ready'",
+            "CASE WHEN w.state IS NULL THEN 'no job ends it' ELSE 'its job was given up' END",
+        ),
+    ),
+    _MESSAGE + _one("w", "t.state", "jobs", "t.id = b.job_id"),
+)
+
 _DELIVERIES: Final = Part(
     "deliveries",
     (("message_id", "text"), ("recipient", "text")),
@@ -356,7 +371,7 @@ PARTS: Final = {
     part.table: part
     for part in (
         *(_INBOXES, _MAILBOXES, _MESSAGES, _PLACEMENTS, _EXPUNGED, _THREADS, _THREAD_REFS),
-        *(_DRAFTS, _DELIVERIES, _RELAYS, _JOBS, _EVENTS),
+        *(_DRAFTS, _HOLDS, _DELIVERIES, _RELAYS, _JOBS, _EVENTS),
     )
 }
 """The walks over rows, by table; blobs and files have walks of their own."""

@@ -167,7 +167,15 @@ class Relays:
         if not told:
             return None
         at = rows[0]["created_at"]
-        return Report(rows[0]["address"], told, at, at, envid=options[0].get("envid"))
+        about = options[0]
+        return Report(
+            rows[0]["address"],
+            told,
+            at,
+            at,
+            envid=about.get("envid"),
+            release=about.get("release"),
+        )
 
 
 async def confirm_sending(

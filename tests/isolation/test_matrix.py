@@ -144,8 +144,18 @@ async def matrix(database_url: str, tmp_path: Path) -> AsyncIterator[Matrix]:
             "job": job_id(job),
             "rule": rule.id,
             "address": suppressed.address,
+            "approval": await _held(acme, inbox.id),
         }
         yield Matrix(acme, globex, names)
+
+
+async def _held(acme: Tenant, inbox: str) -> str:
+    """The approval that a message of the inbox waits for."""
+    body = {"to": "ada@elsewhere.example", "subject": "secret plan", "hold_for_approval": True}
+    agent = await acme.caller("messages:write")
+    await agent("POST", f"/inboxes/{inbox}/messages", body)
+    listed = await acme.call("GET", "/approvals")
+    return str(listed.json["data"][0]["id"])
 
 
 def test_every_route_can_be_asked() -> None:

@@ -163,3 +163,11 @@ def test_a_returned_message_cannot_end_its_part(tail: bytes) -> None:
     returned = b"Subject: x\r\n\r\n" + mark + b"--\r\n" + tail + b"\r\n" + mark
     root = scan(notification(replace(REPORT, returned=returned, whole=True)))
     assert len(root.children) == 3
+
+
+def test_a_later_time_is_repeated_as_it_was_asked_for() -> None:
+    # RFC 4865 section 5.1.2: beside Arrival-Date.
+    octets = notification(replace(REPORT, release="for;3600"))
+    assert b"\r\nArrival-Date: " in octets
+    assert b"\r\nFuture-Release-Request: for;3600\r\n" in octets
+    assert b"Future-Release-Request" not in notification(REPORT)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from agentpost.limits import MessageLimits, SubmissionLimits
 from agentpost.model.envelope import Body, Envelope, ForwardPath, Notify, Ret
+from agentpost.smtp.desk import Terms
 from tests.smtp.fakes import (
     ADDRESS,
     PASSWORD,
@@ -363,3 +365,30 @@ def test_nothing_said_in_clear_survives_the_handshake() -> None:
     speaker.session.secured()
     assert speaker.say("P").startswith("500")
     assert speaker.say("MAIL FROM:<a@b>").startswith("503")
+
+
+def test_a_future_release_reaches_the_desk() -> None:
+    now = datetime(2026, 3, 8, tzinfo=UTC)
+    speaker = client(terms=Terms("mail.shared.test", now=lambda: now))
+    assert "FUTURERELEASE 7776000 2026-06-06T00:00:00Z" in speaker.say("EHLO x")
+    speaker.say(f"MAIL FROM:<{ADDRESS}> HOLDUNTIL=2026-03-09T00:00:00.5Z")
+    speaker.say("RCPT TO:<b@ext.test>")
+    speaker.say("DATA")
+    speaker.say("x\r\n.")
+    [(envelope, _)] = speaker.desk.submitted
+    release = envelope.release
+    assert release is not None
+    assert release.request == "until;2026-03-09T00:00:00.5Z"
+    assert release.at(now) == now + timedelta(days=1, microseconds=500_000)
+    # RFC 4865 section 4.2: up to the advertised moment, and not a second more.
+    last = f"MAIL FROM:<{ADDRESS}> HOLDUNTIL=2026-06-06T00:00:0"
+    assert speaker.say(last + "1Z").startswith("501 5.5.4")
+    assert speaker.say(last + "0Z").startswith("250")
+
+
+def test_no_more_is_held_than_fits() -> None:
+    # RFC 4865 section 6: MAIL is refused with 552 5.7.16.
+    speaker = client()
+    speaker.desk.full = True
+    assert speaker.say(f"MAIL FROM:<{ADDRESS}> HOLDFOR=60").startswith("552 5.7.16")
+    assert speaker.say(f"MAIL FROM:<{ADDRESS}>").startswith("250")

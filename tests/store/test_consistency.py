@@ -17,6 +17,11 @@ from tests.jobs.world import LETTER, World, make_world
 
 _ACTOR = system_actor()
 
+_HOLD = (
+    "INSERT INTO holds (message_id, organization_id, environment_id, inbox_id, kind, credential,"
+    " reverse_path, due_at, job_id) SELECT {}, organization_id, environment_id, id, 'schedule',"
+    " 'key_1', '', now(), 0 FROM inboxes"
+)
 PLANTED = {
     "placement_message": "DELETE FROM messages",
     "placement_mailbox": "DELETE FROM mailboxes WHERE role = 'inbox'",
@@ -57,6 +62,8 @@ PLANTED = {
     " message_id) SELECT 'dft_1', organization_id, environment_id, id, 'msg_gone' FROM inboxes",
     "draft_inbox": "INSERT INTO drafts (id, organization_id, environment_id, inbox_id, message_id)"
     " SELECT 'dft_1', organization_id, environment_id, 'inb_other', id FROM messages LIMIT 1",
+    "hold_message": _HOLD.format("'msg_gone'"),
+    "hold_job": _HOLD.format("(SELECT id FROM messages LIMIT 1)"),
     "delivery_message": "UPDATE deliveries SET message_id = 'msg_gone'",
     "delivery_relay": "DELETE FROM relays",
     "relay_blob": "UPDATE relays SET blob_id = 'blob_gone'",

@@ -91,9 +91,7 @@ class ApproveBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class RejectBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A refusal."""
 
-    reason: (
-        Annotated[str, Meta(max_length=500, description="Told to who wanted it")] | None
-    ) = None
+    reason: Annotated[str, Meta(max_length=500, description="Told to who wanted it")] | None = None
 
 
 class ApprovalBody(msgspec.Struct, frozen=True, omit_defaults=True):

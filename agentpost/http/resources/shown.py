@@ -42,6 +42,10 @@ class FieldBody(msgspec.Struct, frozen=True):
     value: str
 
 
+_NOT_SENT: Final = frozenset({"draft", "held", "scheduled", "canceled"})
+"""States of a message that has not been sent, or not yet."""
+
+
 class RecipientStateBody(msgspec.Struct, frozen=True):
     """How far a message has come on its way to one recipient."""
 
@@ -206,7 +210,7 @@ def listed_body(row: Listed) -> MessageBody:
         modseq=row.modseq,
         created_at=moment,
         received_at=moment if inbound else None,
-        sent_at=None if inbound or row.state == "draft" else moment,
+        sent_at=None if inbound or row.state in _NOT_SENT else moment,
     )
 
 
@@ -232,7 +236,7 @@ def summary_body(message: Message, **more: Any) -> MessageBody:
         metadata=message.metadata,
         modseq=message.modseq,
         received_at=moment if inbound else None,
-        sent_at=None if inbound or message.state == "draft" else moment,
+        sent_at=None if inbound or message.state in _NOT_SENT else moment,
         **more,
     )
 

@@ -111,11 +111,12 @@ async def test_what_is_deleted_is_not_sent(api: Api, acme: Tenant) -> None:
 @pytest.mark.parametrize("way", ["scheduled", "held", "queued"])
 async def test_what_waits_is_cancelled_once(api: Api, acme: Tenant, way: str) -> None:
     inbox = await acme.inbox()
-    extra: dict[str, Any] = {
+    ways: dict[str, dict[str, Any]] = {
         "scheduled": {"send_at": ahead(hours=1)},
         "held": {"hold_for_approval": True},
         "queued": {},
-    }[way]
+    }
+    extra = ways[way]
     sent = await acme.call("POST", f"/inboxes/{inbox.id}/messages", {**LETTER, **extra})
     message = sent.json["id"]
     assert sent.json["status"] == way
