@@ -86,6 +86,8 @@ class Releasing:
             "reason_code": REASONS.get(type(problem), "policy"),
             "reason": problem.message,
         }
+        # The sender has gone long ago; what is left of it is to pause an inbox that answers itself.
+        await self._policy.refused(actor, None, held.sender.scope, problem, ())
         if held.draft is not None:
             await self._holds.give_back(actor, held, {"draft_id": held.draft, **why})
             return
