@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, NotRequired, TypedDict
@@ -107,6 +108,8 @@ class Environment(Model):
     slug: str
     kind: Literal["dev", "live", "test"]
     is_default: bool
+    relay: Literal["ses", "simulator", "smtp"] | None
+    """how its mail leaves this server; null: as the deployment's own."""
     client_id: str | None
     created_at: datetime
     """RFC 3339 in UTC."""
@@ -175,6 +178,7 @@ class NewCredential(Model):
     password: str
     protocols: list[str]
     read_only: bool
+    approver: bool
     expires_at: datetime | None
     imap: MailServer
     smtp: MailServer
@@ -189,6 +193,48 @@ class MailServer(Model):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Deliverability(Model):
+    """How the mail of an inbox fares: 100 - 5 x bounce % - 20 x complaint %."""
+
+    inbox_id: str
+    score: float
+    rating: Literal["critical", "excellent", "good", "warning"]
+    window_days: int
+    sent: int
+    """Recipients on other servers."""
+    bounced: int
+    """Those who refused it for ever."""
+    complained: int
+    """Those who called it spam."""
+    bounce_rate: float
+    complaint_rate: float
+    next_threshold: Threshold | None
+    """null: it is the worst."""
+    pauses: Pauses
+    reason_to_pause: str | None
+    """bounce_rate or complaint_rate, while above what pauses."""
+    send_paused: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Threshold(Model):
+    """The next worse rating."""
+
+    rating: Literal["critical", "excellent", "good", "warning"]
+    below_score: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pauses(Model):
+    """When sending is paused; shares of recipients, above which it is."""
+
+    bounce_rate: float
+    complaint_rate: float
+    min_sample: int
+    window_days: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Credential(Model):
     """A mail credential without its password."""
 
@@ -197,6 +243,7 @@ class Credential(Model):
     name: str
     protocols: list[str]
     read_only: bool
+    approver: bool
     expires_at: datetime | None
     last_used_at: datetime | None
     created_at: datetime
@@ -222,6 +269,57 @@ class SecureMailServer(Model):
     port: int
     security: Literal["tls"]
     authentication: Literal["password"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Domain(Model):
+    """A custom domain."""
+
+    id: str
+    domain: str
+    """As DNS has it: A-labels in lower case."""
+    display_domain: str
+    """As people read it."""
+    environment_id: str
+    client_id: str | None
+    inbound: bool
+    """Whether mail to the domain comes here."""
+    subdomains: bool
+    """Whether addresses at every subdomain belong to it."""
+    catch_all_inbox_id: str | None
+    """An inbox of the same environment that gets mail to unknown addresses."""
+    status: Literal["failed", "pending", "suspended", "verified", "verifying"]
+    reason: str | None
+    """Why it is not, or soon not, verified."""
+    records: list[Record]
+    checked_at: datetime | None
+    """The last look."""
+    next_check_at: datetime | None
+    """The next one by itself."""
+    created_at: datetime
+    """RFC 3339 in UTC."""
+    updated_at: datetime
+    """RFC 3339 in UTC."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record(Model):
+    """A DNS record to publish, and what stands in its place."""
+
+    type: Literal["CNAME", "MX", "SRV", "TXT"]
+    name: str
+    """Whole, without the final dot."""
+    value: str
+    """A TXT over 255 octets is published in several strings."""
+    priority: int | None
+    """Of an MX."""
+    purpose: Literal["challenge", "dkim", "dmarc", "mx", "spf", "srv", "subdomains_mx"]
+    required: bool
+    status: Literal["found", "missing", "pending", "wrong"]
+    found: list[str]
+    """What stood there at the last look."""
+    reason: str | None
+    """What is wrong with it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -378,11 +476,19 @@ class Sent(Model):
     """Of the message, or of the draft."""
     thread_id: str | None
     status: str
-    """queued, delivered, draft, or dry_run."""
+    """queued, delivered, held, scheduled, draft, or dry_run."""
     size: int | None
     """With dry_run: octets."""
     recipients: list[RehearsedRecipient] | None
     """With dry_run."""
+    suppressed: list[str] | None
+    """Recipients on the suppression list, whom it does not go to."""
+    would: Literal["hold", "schedule", "send"] | None
+    """With dry_run: whether it would wait."""
+    held_by: str | None
+    """With dry_run: the rule that wants an approval."""
+    send_at: datetime | None
+    """RFC 3339 in UTC."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -392,6 +498,34 @@ class RehearsedRecipient(Model):
     email: str
     local: bool
     """Lives here: it would arrive at once."""
+    verdict: Literal["send", "suppressed"]
+    """suppressed: it would be left out."""
+    rule_id: str | None
+    """The filter rule that allows it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Canceled(Model):
+    """A message that was taken back."""
+
+    id: str
+    status: str
+    """canceled."""
+    was: str
+    """Its status before: held, scheduled, queued, canceled."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Link(Model):
+    """A URL that gives a file to whoever has it."""
+
+    url: str
+    expires_at: datetime
+    """RFC 3339 in UTC."""
+    filename: str
+    mime_type: str
+    size: int
+    """Octets."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -412,11 +546,52 @@ class MessageDelivery(Model):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class UploadUrl(Model):
+    """Where to put the file, and how messages name it then."""
+
+    key: str
+    """For attachments[].key of a message, within 24 hours."""
+    upload_url: str
+    """PUT the octets there, without a key."""
+    headers: dict[str, str]
+    """Header fields to send with the PUT."""
+    expires_at: datetime
+    """When upload_url ends."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Upload(Model):
+    """A file that was uploaded."""
+
+    key: str
+    """For attachments[].key of a message."""
+    filename: str | None
+    mime_type: str
+    size: int
+    """Octets."""
+    expires_at: datetime
+    """Until when messages may name it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Folder(Model):
     """A folder with its counts; what IMAP calls UIDVALIDITY, UIDNEXT and HIGHESTMODSEQ."""
 
     name: str
-    special_use: Literal["archive", "drafts", "junk", "sent", "trash"] | None
+    special_use: (
+        Literal[
+            "approvals",
+            "approved",
+            "archive",
+            "drafts",
+            "junk",
+            "rejected",
+            "scheduled",
+            "sent",
+            "trash",
+        ]
+        | None
+    )
     subscribed: bool
     message_count: int
     unseen_count: int
@@ -504,6 +679,10 @@ class Draft(Model):
     labels: list[str]
     metadata: dict[str, Any]
     has_attachments: bool
+    send_at: datetime | None
+    """When it will be sent by itself."""
+    send_status: Literal["held", "scheduled"] | None
+    """held: it needs an approval before its time."""
     created_at: datetime
     """RFC 3339 in UTC."""
     updated_at: datetime
@@ -533,6 +712,8 @@ class SentDraft(Model):
     thread_id: str
     status: str
     """queued, or delivered when all live here."""
+    suppressed: list[str] | None
+    """Recipients on the suppression list, whom it does not go to."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -553,6 +734,103 @@ class Job(Model):
     """RFC 3339 in UTC."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Approval(Model):
+    """A message that waits for an approval, and what was decided."""
+
+    id: str
+    inbox_id: str
+    environment_id: str
+    message_id: str
+    """The present version."""
+    thread_id: str
+    draft_id: str | None
+    """The scheduled draft that it is."""
+    status: Literal["approved", "canceled", "expired", "pending", "rejected"]
+    rule: str
+    """hold_for_approval, or the setting of the inbox."""
+    subject: str
+    preview: str
+    from_address: Address | None
+    to_addresses: list[Address]
+    cc_addresses: list[Address]
+    recipients: list[str]
+    """Everyone who would get it."""
+    requested_by: str
+    """The credential that wants it sent."""
+    send_at: datetime | None
+    """When it goes once it is approved."""
+    expires_at: datetime
+    """RFC 3339 in UTC."""
+    on_expiry: str
+    """reject."""
+    decided_at: datetime | None
+    decided_by: str | None
+    reason: str | None
+    created_at: datetime
+    """RFC 3339 in UTC."""
+    updated_at: datetime
+    """RFC 3339 in UTC."""
+    text_body: str | None
+    """Where one is read, and its message is there."""
+    html_body: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule(Model):
+    """A filter rule; null for an id means all of them."""
+
+    id: str
+    organization_id: str
+    environment_id: str | None
+    inbox_id: str | None
+    scope: Literal["environment", "inbox", "organization"]
+    direction: Literal["receive", "reply", "send"]
+    action: Literal["allow", "block"]
+    match_type: Literal["address", "domain", "subdomain_wildcard"]
+    value: str
+    note: str | None
+    client_id: str | None
+    created_at: datetime
+    """RFC 3339 in UTC."""
+    updated_at: datetime
+    """RFC 3339 in UTC."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checked(Model):
+    """Whether mail goes, and which rule says so."""
+
+    allowed: bool
+    direction: Literal["receive", "reply", "send"]
+    address: str
+    inbox_id: str
+    rule: Rule | None
+    """The one that decides; null for none."""
+    reason: str
+    suppressed: bool
+    """On the suppression list, which refuses it as well."""
+    matches: list[Rule]
+    """All that match, in their order."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suppression(Model):
+    """An address on the list."""
+
+    id: str
+    address: str
+    environment_id: str
+    source: Literal["bounce", "complaint", "manual", "unsubscribe"]
+    """What put it here."""
+    reason: str | None
+    message_id: str | None
+    """The message that bounced."""
+    expires_at: datetime | None
+    created_at: datetime
+    """RFC 3339 in UTC."""
+
+
 class RecipientParam(TypedDict):
     """Someone to write to."""
 
@@ -564,8 +842,9 @@ class RecipientParam(TypedDict):
 class FileParam(TypedDict):
     """A file to attach."""
 
-    content: bytes | str
-    """The file in base64; files by key or by url are not in this release."""
+    content: NotRequired[bytes | str]
+    """The file in base64; this or key is needed."""
+    key: NotRequired[str | None]
     filename: NotRequired[str | None]
     mime_type: NotRequired[str | None]
     inline: NotRequired[bool]
@@ -578,3 +857,17 @@ class HeaderParam(TypedDict):
 
     name: str
     value: str
+
+
+class Edits(TypedDict):
+    """What is changed before the message goes; null empties a text."""
+
+    to: NotRequired[str | Sequence[str | RecipientParam] | RecipientParam]
+    """Objects, or strings such as "Ada <ada@example.org>"; one or a list."""
+    cc: NotRequired[str | Sequence[str | RecipientParam] | RecipientParam]
+    """Objects, or strings such as "Ada <ada@example.org>"; one or a list."""
+    bcc: NotRequired[str | Sequence[str | RecipientParam] | RecipientParam]
+    """Objects, or strings such as "Ada <ada@example.org>"; one or a list."""
+    subject: NotRequired[str]
+    text_body: NotRequired[str | None]
+    html_body: NotRequired[str | None]

@@ -7,10 +7,13 @@ from typing import Any
 
 from agentpost.client._calls import Call
 from agentpost.client.resources.api_keys import ApiKeys, AsyncApiKeys
+from agentpost.client.resources.approvals import Approvals, AsyncApprovals
 from agentpost.client.resources.attachments import AsyncAttachments, Attachments
 from agentpost.client.resources.credentials import AsyncCredentials, Credentials
+from agentpost.client.resources.domains import AsyncDomains, Domains
 from agentpost.client.resources.drafts import AsyncDrafts, Drafts
 from agentpost.client.resources.environments import AsyncEnvironments, Environments
+from agentpost.client.resources.filter_rules import AsyncFilterRules, FilterRules
 from agentpost.client.resources.folders import AsyncFolders, Folders
 from agentpost.client.resources.inboxes import AsyncInboxes, Inboxes
 from agentpost.client.resources.jobs import AsyncJobs, Jobs
@@ -18,6 +21,7 @@ from agentpost.client.resources.labels import AsyncLabels, Labels
 from agentpost.client.resources.me import AsyncMe, Me
 from agentpost.client.resources.messages import AsyncMessages, Messages
 from agentpost.client.resources.org import AsyncOrg, Org
+from agentpost.client.resources.suppressions import AsyncSuppressions, Suppressions
 from agentpost.client.resources.threads import AsyncThreads, Threads
 from agentpost.client.resources.webhooks import AsyncWebhooks, Webhooks
 
@@ -38,6 +42,10 @@ class Resources:
         self.threads = Threads(call)
         self.labels = Labels(call)
         self.drafts = Drafts(call)
+        self.domains = Domains(call)
+        self.filter_rules = FilterRules(call)
+        self.suppressions = Suppressions(call)
+        self.approvals = Approvals(call)
         self.jobs = Jobs(call)
         self.webhooks = Webhooks(call)
 
@@ -58,5 +66,9 @@ class AsyncResources:
         self.threads = AsyncThreads(call)
         self.labels = AsyncLabels(call)
         self.drafts = AsyncDrafts(call)
+        self.domains = AsyncDomains(call)
+        self.filter_rules = AsyncFilterRules(call)
+        self.suppressions = AsyncSuppressions(call)
+        self.approvals = AsyncApprovals(call)
         self.jobs = AsyncJobs(call)
         self.webhooks = AsyncWebhooks(call)

@@ -7,6 +7,7 @@ from typing import Any
 
 from agentpost.client import _models as models
 from agentpost.client._calls import Call, path
+from agentpost.client._values import NOT_GIVEN, NotGiven, given
 
 
 class Attachments:
@@ -44,15 +45,50 @@ class Attachments:
         self,
         message_id: str,
         attachment_id: str,
-    ) -> bytes:
+        *,
+        presigned: bool | NotGiven = NOT_GIVEN,
+    ) -> dict[str, Any]:
         """Get an attachment.
 
         The file itself, decoded.  Range, If-Range and If-None-Match are understood.
 
-        It comes from a stranger and is always offered as a download, never to be shown.
+        It comes from a stranger and is always offered as a download, never to be shown.  With
+        ``presigned=true`` the answer is JSON with a URL that gives it for an hour, without a key.
+
+        presigned: Answer with a URL that works without a key for an hour
         """
         target = path("/api/v1/messages/{}/attachments/{}/content", message_id, attachment_id)
-        answer: bytes = self._call(Call("GET", target, bytes))
+        answer: dict[str, Any] = self._call(
+            Call("GET", target, dict, query=given(presigned=presigned))
+        )
+        return answer
+
+    def get_upload_url(
+        self,
+        *,
+        filename: str,
+        size: int,
+        mime_type: str | NotGiven | None = NOT_GIVEN,
+        sha256: str | NotGiven | None = NOT_GIVEN,
+    ) -> models.UploadUrl:
+        """Announce a file to upload.
+
+        The first of two steps: gives the file a key, and a URL that takes its octets by PUT.
+
+        The URL is that of the bucket where one is configured, else of this server.  The key belongs to
+        the environment; it may be attached to messages for 24 hours, then the file is removed.
+
+        size: Octets, exactly
+        """
+        target = "/api/v1/attachments/upload-url"
+        answer: models.UploadUrl = self._call(
+            Call(
+                "POST",
+                target,
+                models.UploadUrl,
+                body=given(filename=filename, size=size, mime_type=mime_type, sha256=sha256),
+            )
+        )
         return answer
 
 
@@ -91,13 +127,48 @@ class AsyncAttachments:
         self,
         message_id: str,
         attachment_id: str,
-    ) -> bytes:
+        *,
+        presigned: bool | NotGiven = NOT_GIVEN,
+    ) -> dict[str, Any]:
         """Get an attachment.
 
         The file itself, decoded.  Range, If-Range and If-None-Match are understood.
 
-        It comes from a stranger and is always offered as a download, never to be shown.
+        It comes from a stranger and is always offered as a download, never to be shown.  With
+        ``presigned=true`` the answer is JSON with a URL that gives it for an hour, without a key.
+
+        presigned: Answer with a URL that works without a key for an hour
         """
         target = path("/api/v1/messages/{}/attachments/{}/content", message_id, attachment_id)
-        answer: bytes = await self._call(Call("GET", target, bytes))
+        answer: dict[str, Any] = await self._call(
+            Call("GET", target, dict, query=given(presigned=presigned))
+        )
+        return answer
+
+    async def get_upload_url(
+        self,
+        *,
+        filename: str,
+        size: int,
+        mime_type: str | NotGiven | None = NOT_GIVEN,
+        sha256: str | NotGiven | None = NOT_GIVEN,
+    ) -> models.UploadUrl:
+        """Announce a file to upload.
+
+        The first of two steps: gives the file a key, and a URL that takes its octets by PUT.
+
+        The URL is that of the bucket where one is configured, else of this server.  The key belongs to
+        the environment; it may be attached to messages for 24 hours, then the file is removed.
+
+        size: Octets, exactly
+        """
+        target = "/api/v1/attachments/upload-url"
+        answer: models.UploadUrl = await self._call(
+            Call(
+                "POST",
+                target,
+                models.UploadUrl,
+                body=given(filename=filename, size=size, mime_type=mime_type, sha256=sha256),
+            )
+        )
         return answer

@@ -46,6 +46,7 @@ class Credentials:
         name: str,
         protocols: Sequence[Literal["imap", "smtp"]] | NotGiven = NOT_GIVEN,
         read_only: bool | NotGiven = NOT_GIVEN,
+        approver: bool | NotGiven = NOT_GIVEN,
         expires_at: datetime | str | NotGiven | None = NOT_GIVEN,
     ) -> models.NewCredential:
         """Make a mail credential.
@@ -54,6 +55,7 @@ class Credentials:
 
         protocols: Where it may log in
         read_only: It can change nothing over IMAP
+        approver: It decides about held messages over IMAP; needs approvals:decide
         """
         target = path("/api/v1/inboxes/{}/credentials", inbox_id)
         answer: models.NewCredential = self._call(
@@ -62,7 +64,11 @@ class Credentials:
                 target,
                 models.NewCredential,
                 body=given(
-                    name=name, protocols=protocols, read_only=read_only, expires_at=expires_at
+                    name=name,
+                    protocols=protocols,
+                    read_only=read_only,
+                    approver=approver,
+                    expires_at=expires_at,
                 ),
             )
         )
@@ -128,6 +134,7 @@ class AsyncCredentials:
         name: str,
         protocols: Sequence[Literal["imap", "smtp"]] | NotGiven = NOT_GIVEN,
         read_only: bool | NotGiven = NOT_GIVEN,
+        approver: bool | NotGiven = NOT_GIVEN,
         expires_at: datetime | str | NotGiven | None = NOT_GIVEN,
     ) -> models.NewCredential:
         """Make a mail credential.
@@ -136,6 +143,7 @@ class AsyncCredentials:
 
         protocols: Where it may log in
         read_only: It can change nothing over IMAP
+        approver: It decides about held messages over IMAP; needs approvals:decide
         """
         target = path("/api/v1/inboxes/{}/credentials", inbox_id)
         answer: models.NewCredential = await self._call(
@@ -144,7 +152,11 @@ class AsyncCredentials:
                 target,
                 models.NewCredential,
                 body=given(
-                    name=name, protocols=protocols, read_only=read_only, expires_at=expires_at
+                    name=name,
+                    protocols=protocols,
+                    read_only=read_only,
+                    approver=approver,
+                    expires_at=expires_at,
                 ),
             )
         )

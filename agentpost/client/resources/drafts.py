@@ -48,6 +48,7 @@ class Drafts:
         reply_all: bool | str | NotGiven = NOT_GIVEN,
         forward_of: str | NotGiven | None = NOT_GIVEN,
         client_id: str | NotGiven | None = NOT_GIVEN,
+        send_at: datetime | str | NotGiven | None = NOT_GIVEN,
     ) -> models.Draft:
         """Write a draft.
 
@@ -65,6 +66,7 @@ class Drafts:
         html_body: Alias html
         metadata: Notes of your program, not shown to anyone
         reply_all: The message to answer to all; or true to in_reply_to
+        send_at: When to send it: within 90 days; at once when left out
         """
         target = path("/api/v1/inboxes/{}/drafts", inbox_id)
         answer: models.Draft = self._call(
@@ -87,6 +89,7 @@ class Drafts:
                     reply_all=reply_all,
                     forward_of=forward_of,
                     client_id=client_id,
+                    send_at=send_at,
                 ),
             )
         )
@@ -163,17 +166,21 @@ class Drafts:
         add_attachments: Sequence[models.FileParam] | NotGiven = NOT_GIVEN,
         remove_attachments: Sequence[str] | NotGiven = NOT_GIVEN,
         labels: Sequence[str] | NotGiven = NOT_GIVEN,
+        send_at: datetime | str | NotGiven | None = NOT_GIVEN,
         if_match: str | None = None,
     ) -> models.Draft:
         """Change a draft.
 
         Replaces the draft by its next version, also one that a mail program saved.
 
+        With ``send_at`` it moves to Scheduled and is sent at that time; null takes it back to Drafts.
+
         to: Objects, or strings such as "Ada <ada@example.org>"; one or a list
         cc: Objects, or strings such as "Ada <ada@example.org>"; one or a list
         bcc: Objects, or strings such as "Ada <ada@example.org>"; one or a list
         reply_to: Objects, or strings such as "Ada <ada@example.org>"; one or a list
         remove_attachments: Ids; each version gives new ones
+        send_at: null takes it out of Scheduled
         """
         target = path("/api/v1/drafts/{}", draft_id)
         answer: models.Draft = self._call(
@@ -192,6 +199,7 @@ class Drafts:
                     add_attachments=add_attachments,
                     remove_attachments=remove_attachments,
                     labels=labels,
+                    send_at=send_at,
                 ),
                 headers=chosen({"If-Match": if_match}),
             )
@@ -271,6 +279,7 @@ class AsyncDrafts:
         reply_all: bool | str | NotGiven = NOT_GIVEN,
         forward_of: str | NotGiven | None = NOT_GIVEN,
         client_id: str | NotGiven | None = NOT_GIVEN,
+        send_at: datetime | str | NotGiven | None = NOT_GIVEN,
     ) -> models.Draft:
         """Write a draft.
 
@@ -288,6 +297,7 @@ class AsyncDrafts:
         html_body: Alias html
         metadata: Notes of your program, not shown to anyone
         reply_all: The message to answer to all; or true to in_reply_to
+        send_at: When to send it: within 90 days; at once when left out
         """
         target = path("/api/v1/inboxes/{}/drafts", inbox_id)
         answer: models.Draft = await self._call(
@@ -310,6 +320,7 @@ class AsyncDrafts:
                     reply_all=reply_all,
                     forward_of=forward_of,
                     client_id=client_id,
+                    send_at=send_at,
                 ),
             )
         )
@@ -386,17 +397,21 @@ class AsyncDrafts:
         add_attachments: Sequence[models.FileParam] | NotGiven = NOT_GIVEN,
         remove_attachments: Sequence[str] | NotGiven = NOT_GIVEN,
         labels: Sequence[str] | NotGiven = NOT_GIVEN,
+        send_at: datetime | str | NotGiven | None = NOT_GIVEN,
         if_match: str | None = None,
     ) -> models.Draft:
         """Change a draft.
 
         Replaces the draft by its next version, also one that a mail program saved.
 
+        With ``send_at`` it moves to Scheduled and is sent at that time; null takes it back to Drafts.
+
         to: Objects, or strings such as "Ada <ada@example.org>"; one or a list
         cc: Objects, or strings such as "Ada <ada@example.org>"; one or a list
         bcc: Objects, or strings such as "Ada <ada@example.org>"; one or a list
         reply_to: Objects, or strings such as "Ada <ada@example.org>"; one or a list
         remove_attachments: Ids; each version gives new ones
+        send_at: null takes it out of Scheduled
         """
         target = path("/api/v1/drafts/{}", draft_id)
         answer: models.Draft = await self._call(
@@ -415,6 +430,7 @@ class AsyncDrafts:
                     add_attachments=add_attachments,
                     remove_attachments=remove_attachments,
                     labels=labels,
+                    send_at=send_at,
                 ),
                 headers=chosen({"If-Match": if_match}),
             )

@@ -94,14 +94,19 @@ class Environments:
         name: str | NotGiven = NOT_GIVEN,
         slug: str | NotGiven = NOT_GIVEN,
         is_default: bool | NotGiven = NOT_GIVEN,
+        relay: Literal["ses", "simulator", "smtp"] | NotGiven | None = NOT_GIVEN,
         if_match: str | None = None,
     ) -> models.Environment:
         """Change an environment.
 
-        Changes name or slug, or makes it the default; there is always exactly one default.
+        Changes name, slug or relay, or makes it the default; there is always exactly one default.
+
+        A relay counts for mail that is taken up from then on.  A test environment has none: its mail
+        never leaves the server.
 
         slug: 1 to 63 of a-z 0-9 - ; unique in the organization
         is_default: true makes it the default instead of another
+        relay: how its mail leaves, of what the operator has set up; null: as the deployment's own
         """
         target = path("/api/v1/environments/{}", environment_id)
         answer: models.Environment = self._call(
@@ -109,7 +114,7 @@ class Environments:
                 "PATCH",
                 target,
                 models.Environment,
-                body=given(name=name, slug=slug, is_default=is_default),
+                body=given(name=name, slug=slug, is_default=is_default, relay=relay),
                 headers=chosen({"If-Match": if_match}),
             )
         )
@@ -225,14 +230,19 @@ class AsyncEnvironments:
         name: str | NotGiven = NOT_GIVEN,
         slug: str | NotGiven = NOT_GIVEN,
         is_default: bool | NotGiven = NOT_GIVEN,
+        relay: Literal["ses", "simulator", "smtp"] | NotGiven | None = NOT_GIVEN,
         if_match: str | None = None,
     ) -> models.Environment:
         """Change an environment.
 
-        Changes name or slug, or makes it the default; there is always exactly one default.
+        Changes name, slug or relay, or makes it the default; there is always exactly one default.
+
+        A relay counts for mail that is taken up from then on.  A test environment has none: its mail
+        never leaves the server.
 
         slug: 1 to 63 of a-z 0-9 - ; unique in the organization
         is_default: true makes it the default instead of another
+        relay: how its mail leaves, of what the operator has set up; null: as the deployment's own
         """
         target = path("/api/v1/environments/{}", environment_id)
         answer: models.Environment = await self._call(
@@ -240,7 +250,7 @@ class AsyncEnvironments:
                 "PATCH",
                 target,
                 models.Environment,
-                body=given(name=name, slug=slug, is_default=is_default),
+                body=given(name=name, slug=slug, is_default=is_default, relay=relay),
                 headers=chosen({"If-Match": if_match}),
             )
         )

@@ -197,6 +197,8 @@ class Inboxes:
         """Restore a deleted inbox.
 
         Brings a deleted inbox back; one that is not deleted stays as it is.
+
+        At a custom domain that needs the domain to be verified in this environment.
         """
         target = path("/api/v1/inboxes/{}/restore", inbox_id)
         answer: models.Inbox = self._call(Call("POST", target, models.Inbox))
@@ -221,13 +223,41 @@ class Inboxes:
     def resume(
         self,
         inbox_id: str,
+        *,
+        force: bool | NotGiven = NOT_GIVEN,
     ) -> models.Inbox:
         """Let an inbox send again.
 
         Lets the inbox send again; one that is not paused stays as it is.
+
+        While its bounces or complaints are above what pauses an inbox this is refused, unless it is
+        forced; then only what comes later counts towards the next pause.
+
+        force: Also against its bounces and complaints; needs the scope org:write
         """
         target = path("/api/v1/inboxes/{}/resume", inbox_id)
-        answer: models.Inbox = self._call(Call("POST", target, models.Inbox))
+        answer: models.Inbox = self._call(
+            Call("POST", target, models.Inbox, body=given(force=force))
+        )
+        return answer
+
+    def deliverability(
+        self,
+        inbox_id: str,
+        *,
+        window_days: int | NotGiven | None = NOT_GIVEN,
+    ) -> models.Deliverability:
+        """How an inbox's mail fares.
+
+        Score, rating and the numbers behind them.
+
+        An inbox above the shares in ``pauses`` is paused as soon as it has written to enough
+        recipients.
+        """
+        target = path("/api/v1/inboxes/{}/deliverability", inbox_id)
+        answer: models.Deliverability = self._call(
+            Call("GET", target, models.Deliverability, query=given(window_days=window_days))
+        )
         return answer
 
     def export_credentials(
@@ -469,6 +499,8 @@ class AsyncInboxes:
         """Restore a deleted inbox.
 
         Brings a deleted inbox back; one that is not deleted stays as it is.
+
+        At a custom domain that needs the domain to be verified in this environment.
         """
         target = path("/api/v1/inboxes/{}/restore", inbox_id)
         answer: models.Inbox = await self._call(Call("POST", target, models.Inbox))
@@ -493,13 +525,41 @@ class AsyncInboxes:
     async def resume(
         self,
         inbox_id: str,
+        *,
+        force: bool | NotGiven = NOT_GIVEN,
     ) -> models.Inbox:
         """Let an inbox send again.
 
         Lets the inbox send again; one that is not paused stays as it is.
+
+        While its bounces or complaints are above what pauses an inbox this is refused, unless it is
+        forced; then only what comes later counts towards the next pause.
+
+        force: Also against its bounces and complaints; needs the scope org:write
         """
         target = path("/api/v1/inboxes/{}/resume", inbox_id)
-        answer: models.Inbox = await self._call(Call("POST", target, models.Inbox))
+        answer: models.Inbox = await self._call(
+            Call("POST", target, models.Inbox, body=given(force=force))
+        )
+        return answer
+
+    async def deliverability(
+        self,
+        inbox_id: str,
+        *,
+        window_days: int | NotGiven | None = NOT_GIVEN,
+    ) -> models.Deliverability:
+        """How an inbox's mail fares.
+
+        Score, rating and the numbers behind them.
+
+        An inbox above the shares in ``pauses`` is paused as soon as it has written to enough
+        recipients.
+        """
+        target = path("/api/v1/inboxes/{}/deliverability", inbox_id)
+        answer: models.Deliverability = await self._call(
+            Call("GET", target, models.Deliverability, query=given(window_days=window_days))
+        )
         return answer
 
     async def export_credentials(

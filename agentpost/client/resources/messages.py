@@ -55,7 +55,7 @@ class Messages:
         from_: Part of the sender's name or address
         to: Part of a recipient's name or address
         subject: Part of the subject
-        include: Also what lies only in Junk or Trash; needs spam:read, trash:read
+        include: Also what lies only in Junk or Trash, or came from a blocked sender; needs spam:read, trash:read, blocked:read
         include_deleted: Also what is in deleted inboxes
         view: llm: the new text only, without quotations and signatures
         max_chars: Characters of extracted_text with view=llm
@@ -117,6 +117,8 @@ class Messages:
         headers: Mapping[str, str] | Sequence[models.HeaderParam] | NotGiven = NOT_GIVEN,
         labels: Sequence[str] | NotGiven = NOT_GIVEN,
         metadata: Mapping[str, Any] | NotGiven = NOT_GIVEN,
+        send_at: datetime | str | NotGiven | None = NOT_GIVEN,
+        hold_for_approval: bool | NotGiven = NOT_GIVEN,
         to: str
         | Sequence[str | models.RecipientParam]
         | models.RecipientParam
@@ -131,6 +133,9 @@ class Messages:
         Sends a message from the inbox: filed in Sent, delivered to inboxes of this server at once,
         queued for everyone else.  When the answer comes it is on disk.
 
+        With ``send_at`` it waits in Scheduled until then.  With ``hold_for_approval``, and in an inbox
+        that demands it, it waits in Approvals until somebody else approves it.
+
         text_body: Made of html_body when left out; alias text
         html_body: Alias html
         cc: Objects, or strings such as "Ada <ada@example.org>"; one or a list
@@ -138,6 +143,8 @@ class Messages:
         reply_to: Objects, or strings such as "Ada <ada@example.org>"; one or a list
         headers: Further header fields; those that the server writes are refused
         metadata: Notes of your program, not shown to anyone
+        send_at: When to send it: within 90 days; at once when left out
+        hold_for_approval: Send it only when somebody else approves it
         to: Objects, or strings such as "Ada <ada@example.org>"; one or a list
         dry_run: Say what would happen, and do nothing
         save_as_draft: Keep it in Drafts instead; needs drafts:write
@@ -158,6 +165,8 @@ class Messages:
                     headers=headers,
                     labels=labels,
                     metadata=metadata,
+                    send_at=send_at,
+                    hold_for_approval=hold_for_approval,
                     to=to,
                     subject=subject,
                     dry_run=dry_run,
@@ -451,6 +460,8 @@ class Messages:
         headers: Mapping[str, str] | Sequence[models.HeaderParam] | NotGiven = NOT_GIVEN,
         labels: Sequence[str] | NotGiven = NOT_GIVEN,
         metadata: Mapping[str, Any] | NotGiven = NOT_GIVEN,
+        send_at: datetime | str | NotGiven | None = NOT_GIVEN,
+        hold_for_approval: bool | NotGiven = NOT_GIVEN,
         subject: str | NotGiven | None = NOT_GIVEN,
         quote: bool | NotGiven = NOT_GIVEN,
         dry_run: bool | NotGiven = NOT_GIVEN,
@@ -468,6 +479,8 @@ class Messages:
         reply_to: Objects, or strings such as "Ada <ada@example.org>"; one or a list
         headers: Further header fields; those that the server writes are refused
         metadata: Notes of your program, not shown to anyone
+        send_at: When to send it: within 90 days; at once when left out
+        hold_for_approval: Send it only when somebody else approves it
         subject: "Re: ..." when left out
         quote: Append the message that is answered, quoted
         dry_run: Say what would happen, and do nothing
@@ -489,6 +502,8 @@ class Messages:
                     headers=headers,
                     labels=labels,
                     metadata=metadata,
+                    send_at=send_at,
+                    hold_for_approval=hold_for_approval,
                     subject=subject,
                     quote=quote,
                     dry_run=dry_run,
@@ -522,6 +537,8 @@ class Messages:
         headers: Mapping[str, str] | Sequence[models.HeaderParam] | NotGiven = NOT_GIVEN,
         labels: Sequence[str] | NotGiven = NOT_GIVEN,
         metadata: Mapping[str, Any] | NotGiven = NOT_GIVEN,
+        send_at: datetime | str | NotGiven | None = NOT_GIVEN,
+        hold_for_approval: bool | NotGiven = NOT_GIVEN,
         subject: str | NotGiven | None = NOT_GIVEN,
         quote: bool | NotGiven = NOT_GIVEN,
         dry_run: bool | NotGiven = NOT_GIVEN,
@@ -539,6 +556,8 @@ class Messages:
         reply_to: Objects, or strings such as "Ada <ada@example.org>"; one or a list
         headers: Further header fields; those that the server writes are refused
         metadata: Notes of your program, not shown to anyone
+        send_at: When to send it: within 90 days; at once when left out
+        hold_for_approval: Send it only when somebody else approves it
         subject: "Re: ..." when left out
         quote: Append the message that is answered, quoted
         dry_run: Say what would happen, and do nothing
@@ -560,6 +579,8 @@ class Messages:
                     headers=headers,
                     labels=labels,
                     metadata=metadata,
+                    send_at=send_at,
+                    hold_for_approval=hold_for_approval,
                     subject=subject,
                     quote=quote,
                     dry_run=dry_run,
@@ -594,6 +615,8 @@ class Messages:
         headers: Mapping[str, str] | Sequence[models.HeaderParam] | NotGiven = NOT_GIVEN,
         labels: Sequence[str] | NotGiven = NOT_GIVEN,
         metadata: Mapping[str, Any] | NotGiven = NOT_GIVEN,
+        send_at: datetime | str | NotGiven | None = NOT_GIVEN,
+        hold_for_approval: bool | NotGiven = NOT_GIVEN,
         subject: str | NotGiven | None = NOT_GIVEN,
         as_attachment: bool | NotGiven = NOT_GIVEN,
         dry_run: bool | NotGiven = NOT_GIVEN,
@@ -611,6 +634,8 @@ class Messages:
         reply_to: Objects, or strings such as "Ada <ada@example.org>"; one or a list
         headers: Further header fields; those that the server writes are refused
         metadata: Notes of your program, not shown to anyone
+        send_at: When to send it: within 90 days; at once when left out
+        hold_for_approval: Send it only when somebody else approves it
         to: Objects, or strings such as "Ada <ada@example.org>"; one or a list
         subject: "Fwd: ..." when left out
         as_attachment: Attach it whole, as message/rfc822
@@ -633,6 +658,8 @@ class Messages:
                     headers=headers,
                     labels=labels,
                     metadata=metadata,
+                    send_at=send_at,
+                    hold_for_approval=hold_for_approval,
                     to=to,
                     subject=subject,
                     as_attachment=as_attachment,
@@ -645,18 +672,41 @@ class Messages:
         )
         return answer
 
+    def cancel(
+        self,
+        message_id: str,
+    ) -> models.Canceled:
+        """Cancel a message.
+
+        Takes back a message that is held, scheduled or queued; it lies in Trash then.
+
+        Once a recipient's server has it, or is being given it, it is too late: ``under_way``.  A message
+        that was cancelled before is answered alike.
+        """
+        target = path("/api/v1/messages/{}/cancel", message_id)
+        answer: models.Canceled = self._call(Call("POST", target, models.Canceled))
+        return answer
+
     def raw(
         self,
         message_id: str,
-    ) -> bytes:
+        *,
+        presigned: bool | NotGiven = NOT_GIVEN,
+    ) -> models.Link:
         """Get the raw message.
 
         The message exactly as it was received or sent, octet for octet (RFC 5322).
 
         The ETag is the SHA-256 of the octets.  Range, If-Range and If-None-Match are understood.
+        With ``presigned=true`` the answer is JSON with a URL that gives them for an hour, without a
+        key: from the bucket where large messages lie in one, else from this server.
+
+        presigned: Answer with a URL that works without a key for an hour
         """
         target = path("/api/v1/messages/{}/raw", message_id)
-        answer: bytes = self._call(Call("GET", target, bytes))
+        answer: models.Link = self._call(
+            Call("GET", target, models.Link, query=given(presigned=presigned))
+        )
         return answer
 
     def delivery(
@@ -715,7 +765,7 @@ class AsyncMessages:
         from_: Part of the sender's name or address
         to: Part of a recipient's name or address
         subject: Part of the subject
-        include: Also what lies only in Junk or Trash; needs spam:read, trash:read
+        include: Also what lies only in Junk or Trash, or came from a blocked sender; needs spam:read, trash:read, blocked:read
         include_deleted: Also what is in deleted inboxes
         view: llm: the new text only, without quotations and signatures
         max_chars: Characters of extracted_text with view=llm
@@ -777,6 +827,8 @@ class AsyncMessages:
         headers: Mapping[str, str] | Sequence[models.HeaderParam] | NotGiven = NOT_GIVEN,
         labels: Sequence[str] | NotGiven = NOT_GIVEN,
         metadata: Mapping[str, Any] | NotGiven = NOT_GIVEN,
+        send_at: datetime | str | NotGiven | None = NOT_GIVEN,
+        hold_for_approval: bool | NotGiven = NOT_GIVEN,
         to: str
         | Sequence[str | models.RecipientParam]
         | models.RecipientParam
@@ -791,6 +843,9 @@ class AsyncMessages:
         Sends a message from the inbox: filed in Sent, delivered to inboxes of this server at once,
         queued for everyone else.  When the answer comes it is on disk.
 
+        With ``send_at`` it waits in Scheduled until then.  With ``hold_for_approval``, and in an inbox
+        that demands it, it waits in Approvals until somebody else approves it.
+
         text_body: Made of html_body when left out; alias text
         html_body: Alias html
         cc: Objects, or strings such as "Ada <ada@example.org>"; one or a list
@@ -798,6 +853,8 @@ class AsyncMessages:
         reply_to: Objects, or strings such as "Ada <ada@example.org>"; one or a list
         headers: Further header fields; those that the server writes are refused
         metadata: Notes of your program, not shown to anyone
+        send_at: When to send it: within 90 days; at once when left out
+        hold_for_approval: Send it only when somebody else approves it
         to: Objects, or strings such as "Ada <ada@example.org>"; one or a list
         dry_run: Say what would happen, and do nothing
         save_as_draft: Keep it in Drafts instead; needs drafts:write
@@ -818,6 +875,8 @@ class AsyncMessages:
                     headers=headers,
                     labels=labels,
                     metadata=metadata,
+                    send_at=send_at,
+                    hold_for_approval=hold_for_approval,
                     to=to,
                     subject=subject,
                     dry_run=dry_run,
@@ -1111,6 +1170,8 @@ class AsyncMessages:
         headers: Mapping[str, str] | Sequence[models.HeaderParam] | NotGiven = NOT_GIVEN,
         labels: Sequence[str] | NotGiven = NOT_GIVEN,
         metadata: Mapping[str, Any] | NotGiven = NOT_GIVEN,
+        send_at: datetime | str | NotGiven | None = NOT_GIVEN,
+        hold_for_approval: bool | NotGiven = NOT_GIVEN,
         subject: str | NotGiven | None = NOT_GIVEN,
         quote: bool | NotGiven = NOT_GIVEN,
         dry_run: bool | NotGiven = NOT_GIVEN,
@@ -1128,6 +1189,8 @@ class AsyncMessages:
         reply_to: Objects, or strings such as "Ada <ada@example.org>"; one or a list
         headers: Further header fields; those that the server writes are refused
         metadata: Notes of your program, not shown to anyone
+        send_at: When to send it: within 90 days; at once when left out
+        hold_for_approval: Send it only when somebody else approves it
         subject: "Re: ..." when left out
         quote: Append the message that is answered, quoted
         dry_run: Say what would happen, and do nothing
@@ -1149,6 +1212,8 @@ class AsyncMessages:
                     headers=headers,
                     labels=labels,
                     metadata=metadata,
+                    send_at=send_at,
+                    hold_for_approval=hold_for_approval,
                     subject=subject,
                     quote=quote,
                     dry_run=dry_run,
@@ -1182,6 +1247,8 @@ class AsyncMessages:
         headers: Mapping[str, str] | Sequence[models.HeaderParam] | NotGiven = NOT_GIVEN,
         labels: Sequence[str] | NotGiven = NOT_GIVEN,
         metadata: Mapping[str, Any] | NotGiven = NOT_GIVEN,
+        send_at: datetime | str | NotGiven | None = NOT_GIVEN,
+        hold_for_approval: bool | NotGiven = NOT_GIVEN,
         subject: str | NotGiven | None = NOT_GIVEN,
         quote: bool | NotGiven = NOT_GIVEN,
         dry_run: bool | NotGiven = NOT_GIVEN,
@@ -1199,6 +1266,8 @@ class AsyncMessages:
         reply_to: Objects, or strings such as "Ada <ada@example.org>"; one or a list
         headers: Further header fields; those that the server writes are refused
         metadata: Notes of your program, not shown to anyone
+        send_at: When to send it: within 90 days; at once when left out
+        hold_for_approval: Send it only when somebody else approves it
         subject: "Re: ..." when left out
         quote: Append the message that is answered, quoted
         dry_run: Say what would happen, and do nothing
@@ -1220,6 +1289,8 @@ class AsyncMessages:
                     headers=headers,
                     labels=labels,
                     metadata=metadata,
+                    send_at=send_at,
+                    hold_for_approval=hold_for_approval,
                     subject=subject,
                     quote=quote,
                     dry_run=dry_run,
@@ -1254,6 +1325,8 @@ class AsyncMessages:
         headers: Mapping[str, str] | Sequence[models.HeaderParam] | NotGiven = NOT_GIVEN,
         labels: Sequence[str] | NotGiven = NOT_GIVEN,
         metadata: Mapping[str, Any] | NotGiven = NOT_GIVEN,
+        send_at: datetime | str | NotGiven | None = NOT_GIVEN,
+        hold_for_approval: bool | NotGiven = NOT_GIVEN,
         subject: str | NotGiven | None = NOT_GIVEN,
         as_attachment: bool | NotGiven = NOT_GIVEN,
         dry_run: bool | NotGiven = NOT_GIVEN,
@@ -1271,6 +1344,8 @@ class AsyncMessages:
         reply_to: Objects, or strings such as "Ada <ada@example.org>"; one or a list
         headers: Further header fields; those that the server writes are refused
         metadata: Notes of your program, not shown to anyone
+        send_at: When to send it: within 90 days; at once when left out
+        hold_for_approval: Send it only when somebody else approves it
         to: Objects, or strings such as "Ada <ada@example.org>"; one or a list
         subject: "Fwd: ..." when left out
         as_attachment: Attach it whole, as message/rfc822
@@ -1293,6 +1368,8 @@ class AsyncMessages:
                     headers=headers,
                     labels=labels,
                     metadata=metadata,
+                    send_at=send_at,
+                    hold_for_approval=hold_for_approval,
                     to=to,
                     subject=subject,
                     as_attachment=as_attachment,
@@ -1305,18 +1382,41 @@ class AsyncMessages:
         )
         return answer
 
+    async def cancel(
+        self,
+        message_id: str,
+    ) -> models.Canceled:
+        """Cancel a message.
+
+        Takes back a message that is held, scheduled or queued; it lies in Trash then.
+
+        Once a recipient's server has it, or is being given it, it is too late: ``under_way``.  A message
+        that was cancelled before is answered alike.
+        """
+        target = path("/api/v1/messages/{}/cancel", message_id)
+        answer: models.Canceled = await self._call(Call("POST", target, models.Canceled))
+        return answer
+
     async def raw(
         self,
         message_id: str,
-    ) -> bytes:
+        *,
+        presigned: bool | NotGiven = NOT_GIVEN,
+    ) -> models.Link:
         """Get the raw message.
 
         The message exactly as it was received or sent, octet for octet (RFC 5322).
 
         The ETag is the SHA-256 of the octets.  Range, If-Range and If-None-Match are understood.
+        With ``presigned=true`` the answer is JSON with a URL that gives them for an hour, without a
+        key: from the bucket where large messages lie in one, else from this server.
+
+        presigned: Answer with a URL that works without a key for an hour
         """
         target = path("/api/v1/messages/{}/raw", message_id)
-        answer: bytes = await self._call(Call("GET", target, bytes))
+        answer: models.Link = await self._call(
+            Call("GET", target, models.Link, query=given(presigned=presigned))
+        )
         return answer
 
     async def delivery(

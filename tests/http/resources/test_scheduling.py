@@ -10,6 +10,7 @@ from agentpost.ids import MessageId
 from agentpost.model.actor import system_actor
 from agentpost.model.inbox import Inbox
 from agentpost.model.job import Done
+from agentpost.model.relay import Doubts, Routing
 from agentpost.store.relays import Relays
 from tests.http.resources.conftest import Api, Tenant, deliver, letter
 from tests.http.resources.holding import (
@@ -22,6 +23,8 @@ from tests.http.resources.holding import (
     row,
     told,
 )
+
+ROUTING = Routing("simulator", (), Doubts())
 
 
 async def test_a_letter_waits_for_its_time_and_bears_its_date(api: Api, acme: Tenant) -> None:
@@ -139,7 +142,7 @@ async def test_what_waits_is_cancelled_once(api: Api, acme: Tenant, way: str) ->
     assert await release(api.store, hurry=True) == []
     # The relay's job finds nothing to send.
     relays = Relays(api.store.door, api.store.blobs, lambda _: None, lambda: None, lambda _: None)
-    assert await relays.begin(system_actor(), [MessageId(message)]) == {}
+    assert await relays.begin(system_actor(), [MessageId(message)], ROUTING) == {}
 
 
 async def test_what_is_on_its_way_cannot_be_cancelled(api: Api, acme: Tenant) -> None:
@@ -147,7 +150,7 @@ async def test_what_is_on_its_way_cannot_be_cancelled(api: Api, acme: Tenant) ->
     path = f"/inboxes/{inbox.id}/messages"
     message = (await acme.call("POST", path, LETTER)).json["id"]
     relays = Relays(api.store.door, api.store.blobs, lambda _: None, lambda: None, lambda _: None)
-    assert await relays.begin(system_actor(), [MessageId(message)])
+    assert await relays.begin(system_actor(), [MessageId(message)], ROUTING)
     answer = await acme.call("POST", f"/messages/{message}/cancel")
     assert (answer.status, answer.code) == (409, "under_way")
     assert answer.json["fix"]
