@@ -133,8 +133,15 @@ ELSEWHERE: Final = frozenset(
 )
 """Operations that are no methods of the client."""
 
-OMITTED: Final = {"get_client_config": frozenset({"format"})}
-"""Parameters that make an answer of another kind, which no method gives."""
+OMITTED: Final = {
+    "get_client_config": frozenset({"format"}),
+    "get_raw": frozenset({"presigned"}),
+    "get_attachment_content": frozenset({"presigned"}),
+}
+"""Parameters that make an answer of another kind."""
+
+LINKS: Final = {"get_raw": "raw_link", "get_attachment_content": "link"}
+"""Operations that answer octets, or with ``presigned`` a link to them: the method for the link."""
 
 RESOURCES: Final = {
     "me": "Who the key belongs to and what it may do.",
@@ -171,6 +178,7 @@ SCHEMAS: Final = {
     "FileBody": "FileParam",
     "HeaderBody": "HeaderParam",
     "DraftAttachmentBody": "DraftAttachment",
+    "EditsBody": "EditsParam",
 }
 """Schemas whose name is not simply that of the server without ``Body``."""
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 import textwrap
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from generators.models import answers_of, body_of, operations
 from generators.naming import (
     ELSEWHERE,
+    LINKS,
     OMITTED,
     OPERATIONS,
     RESOURCES,
@@ -67,6 +68,8 @@ class Method:
     pages: bool
     keyed: bool
     conditional: bool
+    link: bool = False
+    """Asks for a link instead of the octets."""
 
 
 class Unnamed(Exception):
@@ -100,8 +103,21 @@ def _methods(api: Schema) -> dict[str, list[Method]]:
         if resource not in RESOURCES:
             raise Unnamed(f"generators/naming.py does not describe the resource {resource}")
         members.sort(key=lambda member: member[0].count("{"))
-        found.setdefault(resource, []).append(_method(name, members, api))
+        methods = found.setdefault(resource, [])
+        methods.append(_method(name, members, api))
+        link = LINKS.get(members[-1][2]["operationId"])
+        if link is not None:
+            methods.append(_link(link, members[-1], methods[-1]))
     return found
+
+
+def _link(name: str, member: tuple[str, str, Schema], octets: Method) -> Method:
+    """The method that gives a link to what ``octets`` gives."""
+    answer = _answer(member[2], list(answers_of(member[2])))
+    summary = "A link to the same, which opens for a while without a key."
+    return replace(
+        octets, name=name, summary=summary, description="", query=(), link=True, answer=answer
+    )
 
 
 def _method(name: str, members: list[tuple[str, str, Schema]], api: Schema) -> Method:
@@ -114,7 +130,7 @@ def _method(name: str, members: list[tuple[str, str, Schema]], api: Schema) -> M
             if parameter["in"] == "query" and parameter["name"] not in hidden:
                 found = _parameter(parameter)
                 query.setdefault(found.name, found)
-    schemas = list(answers_of(operation))
+    schemas = [] if operation["operationId"] in LINKS else list(answers_of(operation))
     item = listed(schemas[0], api) if schemas else None
     content = None
     if body_of(operation) is None and "requestBody" in operation:
@@ -172,7 +188,8 @@ def _answer(operation: Schema, schemas: list[Schema]) -> str:
         return f"models.{model(name)}" if name else "dict[str, Any]"
     for status, response in operation["responses"].items():
         if status < "300" and response.get("content"):
-            return "str" if next(iter(response["content"])).startswith("text/") else "bytes"
+            kinds = list(response["content"])
+            return "str" if all(kind.startswith("text/") for kind in kinds) else "bytes"
     return ""
 
 
@@ -292,7 +309,9 @@ def _statements(method: Method, asynchronous: bool) -> list[str]:
     parts.append(
         "dict" if method.pages else method.answer.replace("dict[str, Any]", "dict") or "None"
     )
-    if method.query:
+    if method.link:
+        parts.append("query=given(presigned=True)")
+    elif method.query:
         parts.append(f"query={_given(method.query)}")
     if method.body:
         parts.append(f"body={_given(method.body)}")

@@ -859,7 +859,7 @@ class HeaderParam(TypedDict):
     value: str
 
 
-class Edits(TypedDict):
+class EditsParam(TypedDict):
     """What is changed before the message goes; null empties a text."""
 
     to: NotRequired[str | Sequence[str | RecipientParam] | RecipientParam]

@@ -20,6 +20,7 @@ from agentpost.mail.submission import Outgoing, Submission, SubmissionSettings
 from agentpost.model.actor import Actor, system_actor
 from agentpost.model.envelope import Envelope, ForwardPath, FutureRelease, Notify
 from agentpost.model.job import Again, Done, GivenUp, Job
+from agentpost.model.relay import Doubts, Routing
 from agentpost.store.approvals import Approvals
 from agentpost.store.consistency import Consistency
 from agentpost.store.consistency_rules import PARTS
@@ -27,6 +28,8 @@ from agentpost.store.jobs import Jobs
 from agentpost.store.relays import Relays
 from tests.http.resources.holding import release, row
 from tests.imap.harness import Place, open_place
+
+ROUTING = Routing("simulator", (), Doubts())
 
 ADA = "ada@elsewhere.example"
 
@@ -113,7 +116,7 @@ async def test_several_workers_release_a_message_once(office: Office) -> None:
     assert await row(store, "SELECT count(*) FROM relays") == 1
     assert await row(store, "SELECT count(*) FROM events WHERE type = 'message.queued'") == 1
     assert await row(store, "SELECT count(*) FROM jobs WHERE kind = 'release'") == 0
-    outgoing = (await office.relays.begin(system_actor(), [message]))[message]
+    outgoing = (await office.relays.begin(system_actor(), [message], ROUTING))[message]
     assert outgoing.envid == "e1"
     assert outgoing.release == "for;3600"
     assert outgoing.recipients[0].notify == {Notify.SUCCESS}
@@ -150,7 +153,7 @@ async def test_cancelling_and_relaying_exclude_each_other(office: Office) -> Non
         cancelled: list[bool] = []
 
         async def relay(message: MessageId = message, sent: list[bool] = sent) -> None:
-            begun = await office.relays.begin(system_actor(), [message])
+            begun = await office.relays.begin(system_actor(), [message], ROUTING)
             sent.append(any(one.recipients for one in begun.values()))
 
         async def cancel(message: MessageId = message, cancelled: list[bool] = cancelled) -> None:
@@ -203,7 +206,7 @@ async def test_what_waits_is_consistent(office: Office) -> None:
     await store.approvals.cancel(office.place.actor, await office.send(3))
     await office.send(4, later())
     assert len(await release(store, hurry=True)) == 2
-    walk = Consistency(store.door, Path("nowhere"))
+    walk = Consistency(store.door, store.blobs)
     faults = [(await walk.batch(system_actor(), name, None)).faults for name in PARTS]
     assert [fault for found in faults for fault in found] == []
 

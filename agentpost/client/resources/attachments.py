@@ -45,22 +45,26 @@ class Attachments:
         self,
         message_id: str,
         attachment_id: str,
-        *,
-        presigned: bool | NotGiven = NOT_GIVEN,
-    ) -> dict[str, Any]:
+    ) -> bytes:
         """Get an attachment.
 
         The file itself, decoded.  Range, If-Range and If-None-Match are understood.
 
         It comes from a stranger and is always offered as a download, never to be shown.  With
         ``presigned=true`` the answer is JSON with a URL that gives it for an hour, without a key.
-
-        presigned: Answer with a URL that works without a key for an hour
         """
         target = path("/api/v1/messages/{}/attachments/{}/content", message_id, attachment_id)
-        answer: dict[str, Any] = self._call(
-            Call("GET", target, dict, query=given(presigned=presigned))
-        )
+        answer: bytes = self._call(Call("GET", target, bytes))
+        return answer
+
+    def link(
+        self,
+        message_id: str,
+        attachment_id: str,
+    ) -> dict[str, Any]:
+        """A link to the same, which opens for a while without a key."""
+        target = path("/api/v1/messages/{}/attachments/{}/content", message_id, attachment_id)
+        answer: dict[str, Any] = self._call(Call("GET", target, dict, query=given(presigned=True)))
         return answer
 
     def get_upload_url(
@@ -127,21 +131,27 @@ class AsyncAttachments:
         self,
         message_id: str,
         attachment_id: str,
-        *,
-        presigned: bool | NotGiven = NOT_GIVEN,
-    ) -> dict[str, Any]:
+    ) -> bytes:
         """Get an attachment.
 
         The file itself, decoded.  Range, If-Range and If-None-Match are understood.
 
         It comes from a stranger and is always offered as a download, never to be shown.  With
         ``presigned=true`` the answer is JSON with a URL that gives it for an hour, without a key.
-
-        presigned: Answer with a URL that works without a key for an hour
         """
         target = path("/api/v1/messages/{}/attachments/{}/content", message_id, attachment_id)
+        answer: bytes = await self._call(Call("GET", target, bytes))
+        return answer
+
+    async def link(
+        self,
+        message_id: str,
+        attachment_id: str,
+    ) -> dict[str, Any]:
+        """A link to the same, which opens for a while without a key."""
+        target = path("/api/v1/messages/{}/attachments/{}/content", message_id, attachment_id)
         answer: dict[str, Any] = await self._call(
-            Call("GET", target, dict, query=given(presigned=presigned))
+            Call("GET", target, dict, query=given(presigned=True))
         )
         return answer
 

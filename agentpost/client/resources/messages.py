@@ -690,9 +690,7 @@ class Messages:
     def raw(
         self,
         message_id: str,
-        *,
-        presigned: bool | NotGiven = NOT_GIVEN,
-    ) -> models.Link:
+    ) -> bytes:
         """Get the raw message.
 
         The message exactly as it was received or sent, octet for octet (RFC 5322).
@@ -700,12 +698,19 @@ class Messages:
         The ETag is the SHA-256 of the octets.  Range, If-Range and If-None-Match are understood.
         With ``presigned=true`` the answer is JSON with a URL that gives them for an hour, without a
         key: from the bucket where large messages lie in one, else from this server.
-
-        presigned: Answer with a URL that works without a key for an hour
         """
         target = path("/api/v1/messages/{}/raw", message_id)
+        answer: bytes = self._call(Call("GET", target, bytes))
+        return answer
+
+    def raw_link(
+        self,
+        message_id: str,
+    ) -> models.Link:
+        """A link to the same, which opens for a while without a key."""
+        target = path("/api/v1/messages/{}/raw", message_id)
         answer: models.Link = self._call(
-            Call("GET", target, models.Link, query=given(presigned=presigned))
+            Call("GET", target, models.Link, query=given(presigned=True))
         )
         return answer
 
@@ -1400,9 +1405,7 @@ class AsyncMessages:
     async def raw(
         self,
         message_id: str,
-        *,
-        presigned: bool | NotGiven = NOT_GIVEN,
-    ) -> models.Link:
+    ) -> bytes:
         """Get the raw message.
 
         The message exactly as it was received or sent, octet for octet (RFC 5322).
@@ -1410,12 +1413,19 @@ class AsyncMessages:
         The ETag is the SHA-256 of the octets.  Range, If-Range and If-None-Match are understood.
         With ``presigned=true`` the answer is JSON with a URL that gives them for an hour, without a
         key: from the bucket where large messages lie in one, else from this server.
-
-        presigned: Answer with a URL that works without a key for an hour
         """
         target = path("/api/v1/messages/{}/raw", message_id)
+        answer: bytes = await self._call(Call("GET", target, bytes))
+        return answer
+
+    async def raw_link(
+        self,
+        message_id: str,
+    ) -> models.Link:
+        """A link to the same, which opens for a while without a key."""
+        target = path("/api/v1/messages/{}/raw", message_id)
         answer: models.Link = await self._call(
-            Call("GET", target, models.Link, query=given(presigned=presigned))
+            Call("GET", target, models.Link, query=given(presigned=True))
         )
         return answer
 
