@@ -25,6 +25,18 @@ routes = Routes("Server", root="")
     raises=(InvalidRequest, Forbidden, NotFound, Overloaded),
     max_body_octets=_LIMITS.max_body_octets,
     deadline_s=_LIMITS.answer_s,
+    examples={
+        "request": {
+            "Type": "Notification",
+            "MessageId": "22b80b92-fdea-4c2c-8f9d-bdfb0c7bf324",
+            "TopicArn": "arn:aws:sns:eu-west-1:123456789012:mail",
+            "Message": "{}",
+            "Timestamp": "2026-03-08T14:30:00.000Z",
+            "SignatureVersion": "2",
+            "Signature": "EXAMPLEw6JRN",
+            "SigningCertURL": "https://sns.eu-west-1.amazonaws.com/SimpleNotificationService-0.pem",
+        }
+    },
 )
 async def take_notification(request: Request[bytes, None]) -> Response:
     """For Amazon SNS only: mail that came, and what became of mail that was sent.  The signature is

@@ -383,7 +383,7 @@ async def test_no_link_is_written_into_the_log(
     placed = await deliver(acme.store, await acme.inbox())
     answer = await acme.call("GET", f"/messages/{placed.message}/raw?presigned=true")
     token = answer.json["url"].rpartition("/")[2]
-    caplog.set_level(logging.DEBUG)
+    caplog.set_level(logging.DEBUG, "agentpost.http")
     stranger = api.stranger()
     for method in ("GET", "DELETE", "OPTIONS"):
         await stranger(method, f"/files/{token}")
