@@ -100,6 +100,19 @@ class ChangesForgotten(Problem):
     )
 
 
+class EventsForgotten(Problem):
+    """The event log does not reach back so far any longer."""
+
+    column = Column(
+        "events_forgotten",
+        410,
+        "CLIENTBUG",
+        (554, "5.5.0"),
+        "Some of what happened after this seq is not in the event log any longer.",
+        "Begin anew without a seq, or with 0 for all that is still known, and read what there is.",
+    )
+
+
 class UnknownField(Problem):
     """Some fields of the request are not valid."""
 

@@ -100,6 +100,31 @@ class HttpLimits:
     """Between pings; middle boxes drop silent connections after 30 to 60 s."""
     max_subscriptions: int = 64
     """Subscriptions and waits of one WebSocket."""
+    stream_ping_s: float = 25.0
+    """Between signs of life on an event stream, for the same middle boxes."""
+    stream_retry_s: float = 2.0
+    """After which a browser opens a broken event stream again."""
+
+
+@dataclass(frozen=True, slots=True)
+class EventLimits:
+    """How the event log is read for those who listen; times in seconds."""
+
+    tail_look_s: float = 1.0
+    """Between two looks without a wake-up: what an event outside any inbox, or one of another
+    instance whose wake-up was lost, is late at most."""
+    tail_settle_s: float = 0.001
+    """Until the next look while an older transaction holds an event back; doubles each time."""
+    tail_max_settle_s: float = 0.1
+    """Longest such pause."""
+    tail_events: int = 256
+    """Events of one organization that one look reads, and that stay in memory."""
+    tail_keep_s: float = 30.0
+    """How long they stay; twice as long as a listener that hears nothing waits to look."""
+    envelope_octets: int = 16 * 1024 * 1024
+    """Events as JSON that are kept for the next listener of the same one."""
+    envelope_keep_s: float = 5.0
+    """How long: labels and texts are told as they are now."""
 
 
 @dataclass(frozen=True, slots=True)

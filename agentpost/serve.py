@@ -111,7 +111,7 @@ class _Worker:
             alone=self._alone,
             deposits=deposit_limits(self._settings),
         ) as store:
-            others = self._settings.workers > 1
+            others = not self._alone
             store.committed.listeners.append(
                 self._bus.committed if others else self._bus.committed_alone
             )

@@ -71,6 +71,8 @@ OPERATIONS: Final[dict[str, tuple[str, str]]] = {
     "unlabel_thread": ("threads", "remove_labels"),
     "restore_thread": ("threads", "restore"),
     "list_labels": ("labels", "list"),
+    "list_events": ("events", "list"),
+    "get_event": ("events", "get"),
     "create_draft": ("drafts", "create"),
     "list_drafts": ("drafts", "list"),
     "list_inbox_drafts": ("drafts", "list"),
@@ -120,6 +122,7 @@ ELSEWHERE: Final = frozenset(
         # client.realtime
         "get_socket",
         "get_socket_alias",
+        "stream_events",
         # Links, which bring their own permission, and a form for browsers.
         "put_file",
         "get_file",
@@ -161,6 +164,7 @@ RESOURCES: Final = {
     "suppressions": "Addresses that are not written to any longer.",
     "approvals": "Messages that wait for somebody to let them go.",
     "jobs": "Work that waits or has failed.",
+    "events": "What happened.",
     "webhooks": "Addresses that are told what happens.",
 }
 """Attribute of the client to what stands behind it."""

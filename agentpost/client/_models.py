@@ -831,6 +831,25 @@ class Suppression(Model):
     """RFC 3339 in UTC."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event(Model):
+    """What happened; `data` depends on `type`.  The same on every channel."""
+
+    id: str
+    type: str
+    schema_version: str
+    timestamp: datetime
+    """RFC 3339 in UTC."""
+    org_id: str
+    env_id: str
+    inbox_id: str | None
+    seq: int
+    """Grows in the order of commits; resume after it."""
+    modseq: int | None
+    """Of the inbox after the change."""
+    data: dict[str, Any]
+
+
 class RecipientParam(TypedDict):
     """Someone to write to."""
 

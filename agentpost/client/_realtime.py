@@ -63,6 +63,9 @@ class _Place:
         """The event in a frame of the stream; None when it holds none."""
         self.failures = 0
         if not event.data:
+            # A sign of life says how far the stream has come, also where nothing was wanted.
+            if event.id:
+                self.seq = int(event.id)
             return None
         found = decoded(Event, json.loads(event.data))
         self.seq = found.seq

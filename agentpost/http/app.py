@@ -5,19 +5,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from quart import websocket
+from quart import Response, websocket
 from quart_trio import QuartTrio
 
+from agentpost.errors import Problem
 from agentpost.http.api import Api
 from agentpost.http.endpoint import Endpoint, Routes
-from agentpost.http.feed import Credential, EventSource
+from agentpost.http.feed import Credential, EventSource, Revoked
+from agentpost.http.problems import problem_answer
 from agentpost.http.proxies import Proxies
 from agentpost.http.ratelimit import Governor
 from agentpost.http.resources import meta
 from agentpost.http.resources.socket import SOCKET_PATHS
 from agentpost.http.services import Services
-from agentpost.http.websocket import UNAUTHENTICATED, Waiter, converse
+from agentpost.http.websocket import Waiter, converse
+from agentpost.ids import ulid
 from agentpost.limits import HttpLimits
+from agentpost.net import Peer
 
 _PROTOCOL: Final = "agentpost.v1"
 _BEARER: Final = "bearer."
@@ -41,24 +45,33 @@ def make_api(
 
 
 def make_asgi(
-    services: Services, source: EventSource, waiter: Waiter, limits: HttpLimits
+    services: Services,
+    source: EventSource,
+    waiter: Waiter,
+    governor: Governor,
+    limits: HttpLimits,
 ) -> QuartTrio:
     """The ASGI application: the WebSocket; MCP and the console are mounted on it."""
     app = QuartTrio("agentpost", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = limits.max_body_octets
 
-    async def serve_socket() -> None:
+    async def serve_socket() -> Response | None:
         secret, subprotocol = socket_secret(
             websocket.headers.get("authorization"),
             websocket.requested_subprotocols,
             websocket.args.get("token"),
         )
+        peer = _peer()
+        credential = Credential(services.authenticator, secret or "", peer.address)
+        try:
+            await _count(credential, governor, peer)
+        except Problem as problem:
+            return _refusal(problem)
         await websocket.accept(subprotocol=subprotocol)
-        if secret is None:
-            await websocket.close(*UNAUTHENTICATED)
-            return
-        credential = Credential(services.authenticator, secret, _peer())
-        await converse(_QuartSocket(), credential, source, waiter, services.stopping, limits)
+        await converse(
+            _QuartSocket(), credential, source, waiter, governor.take, services.stopping, limits
+        )
+        return None
 
     for number, path in enumerate(SOCKET_PATHS):
         app.add_websocket(path, f"socket_{number}", serve_socket)
@@ -83,9 +96,29 @@ def socket_secret(
     return token or None, chosen
 
 
-def _peer() -> str | None:
-    client = websocket.scope.get("client")
-    return None if client is None else str(client[0])
+async def _count(credential: Credential, governor: Governor, peer: Peer) -> None:
+    """Count the opening of a socket as a request, or as one that came without a valid key.
+
+    Raises: RateLimited, Overloaded.
+    """
+    try:
+        actor = await credential.actor()
+    except Revoked:
+        governor.take_stranger(peer.network)
+    else:
+        governor.take(actor)
+
+
+def _refusal(problem: Problem) -> Response:
+    """The answer to a handshake that is not accepted."""
+    answer = problem_answer(problem, "req_" + ulid())
+    return Response(answer.body, answer.status, dict(answer.fields))
+
+
+def _peer() -> Peer:
+    client = websocket.scope["client"]
+    assert client is not None
+    return Peer(str(client[0]), int(client[1]))
 
 
 class _QuartSocket:

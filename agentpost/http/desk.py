@@ -7,12 +7,13 @@ from typing import Any
 
 from agentpost.config import Address, Tiers
 from agentpost.http.endpoint import Request
+from agentpost.http.feed import EventSource
 from agentpost.http.links import FileLinks
 from agentpost.http.pages import PageMemory
 from agentpost.http.paging import Cursors
 from agentpost.http.ratelimit import Governor
 from agentpost.http.services import Services
-from agentpost.limits import MessageLimits
+from agentpost.limits import HttpLimits, MessageLimits
 from agentpost.mail.appending import Appending
 from agentpost.mail.attaching import Attaching
 from agentpost.mail.composing import Composing
@@ -43,6 +44,8 @@ class Desk(Services):
 
     store: Store
     cursors: Cursors
+    events: EventSource
+    limits: HttpLimits
     pages: PageMemory
     composing: Composing
     appending: Appending

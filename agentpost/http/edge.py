@@ -12,6 +12,7 @@ from agentpost.events.bus import Bus
 from agentpost.http.app import make_api, make_asgi
 from agentpost.http.connection import AsgiGate
 from agentpost.http.desk import Desk, Terms
+from agentpost.http.envelopes import Envelopes
 from agentpost.http.links import LINK_SEAL, FileLinks
 from agentpost.http.pages import PageMemory
 from agentpost.http.paging import Cursors
@@ -20,8 +21,9 @@ from agentpost.http.ratelimit import Governor
 from agentpost.http.resources import RESOURCES
 from agentpost.http.server import HttpServer
 from agentpost.http.source import StoredEvents
+from agentpost.http.tail import Tail
 from agentpost.http.waiting import MailWaiter
-from agentpost.limits import HttpLimits, MessageLimits
+from agentpost.limits import EventLimits, HttpLimits, MessageLimits
 from agentpost.mail.appending import Appending
 from agentpost.mail.attaching import Attaching
 from agentpost.mail.composing import Composing
@@ -65,6 +67,9 @@ async def make_server(
     pages = PageMemory(keeps=settings.workers == 1)
     bus.on_wake(pages.forget)
     governor = governor or make_governor(settings)
+    events = EventLimits()
+    tail = Tail(store.events, bus, events)
+    source = StoredEvents(store, tail, Envelopes(events))
     desk = Desk(
         authenticator=store.authentication,
         stopping=stopping,
@@ -73,6 +78,8 @@ async def make_server(
         store=store,
         pages=pages,
         cursors=Cursors(await store.deployment.secret(CURSOR_SEAL)),
+        events=source,
+        limits=limits,
         composing=Composing(store.messages, store.directory, submission, message),
         appending=Appending(store.messages, store.mailboxes, message, submission),
         attaching=Attaching(store.uploads, store.blobs, message),
@@ -88,9 +95,8 @@ async def make_server(
     )
     proxies = Proxies(settings.trusted_proxies)
     api = make_api(RESOURCES, desk, governor, limits, proxies)
-    source = StoredEvents(store, bus)
-    asgi = make_asgi(desk, source, MailWaiter(store, bus), limits)
-    return HttpServer(api, AsgiGate(asgi, limits, proxies), limits, stopping)
+    asgi = make_asgi(desk, source, MailWaiter(store, bus), governor, limits)
+    return HttpServer(api, AsgiGate(asgi, limits, proxies), limits, stopping, (tail.run,))
 
 
 def make_governor(settings: Config) -> Governor:

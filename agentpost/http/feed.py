@@ -7,48 +7,22 @@ client that reads slowly costs no memory.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, Protocol
 
 import trio
 
-from agentpost.errors import Problem
+from agentpost.errors import EventsForgotten, FieldError, Overloaded, Problem, UnknownField
 from agentpost.http.services import Authenticator
 from agentpost.model.actor import Actor
-from agentpost.model.event import Event, EventBatch
+from agentpost.model.event import DEFAULT_TYPES, TYPES, Event, EventBatch, LogSpan
 
 BATCH: Final = 100
 LOOK_S: Final = 15.0
-"""A feed looks by itself this often, should a wake-up between workers be lost."""
-SETTLE_S: Final = (0.02, 0.1, 0.5, 2.0)
-"""After a wake-up that brought nothing: events become visible in order, so that an older
-transaction still running may hold back the one that woke us."""
-
-DEFAULT_TYPES: Final = (
-    "message.received",
-    "message.sent",
-    "message.delivered",
-    "message.bounced",
-    "message.complained",
-    "message.rejected",
-    "domain.verified",
-)
-"""What a subscription without types gets (API.md, Types)."""
-TYPES: Final = (
-    *DEFAULT_TYPES,
-    "message.received.spam",
-    "message.received.unauthenticated",
-    "message.deferred",
-    "message.received.blocked",
-    "inbox.paused",
-    "inbox.resumed",
-    "inbox.deliverability_changed",
-    "suppression.added",
-    "suppression.removed",
-    "quota.approaching",
-    "quota.exceeded",
-)
-"""Everything that can be subscribed to; ``*`` is all of it."""
+"""A feed looks by itself this often, should a wake-up be lost."""
+TROUBLE_PAUSE_S: Final = 1.0
+"""Before a feed looks again when the store did not answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +34,15 @@ class Wanted:
     environments: tuple[str, ...] = ()
     labels: tuple[str, ...] = ()
     payload: Literal["full", "thin"] = "full"
+
+
+def unknown_types(types: Sequence[str], path: str = "event_types") -> tuple[FieldError, ...]:
+    """What is wrong with the names of types in a filter."""
+    return tuple(
+        FieldError(f"{path}[{number}]", "is not a type of event")
+        for number, name in enumerate(types)
+        if name not in TYPES and name != "*"
+    )
 
 
 class Watch(Protocol):
@@ -81,24 +64,41 @@ class EventSource(Protocol):
         """At most ``limit`` events later than ``seq`` in their order, and where to go on."""
         ...
 
-    async def check(self, actor: Actor, wanted: Wanted) -> None:
-        """Refuse inboxes and environments that are not there for the actor.
+    async def checked(self, actor: Actor, wanted: Wanted) -> Wanted:
+        """The filter with ids in the place of addresses, if all it names is there for the actor.
 
-        Raises: NotFound.
+        Raises: NotFound; Forbidden for a type that this key may not hear of.
         """
         ...
 
-    async def head(self, actor: Actor) -> int:
-        """The ``seq`` of the newest event that can be read now."""
+    async def span(self, actor: Actor) -> LogSpan:
+        """From where to where the log reaches now."""
         ...
 
     async def envelope(self, actor: Actor, event: Event, wanted: Wanted) -> bytes:
         """The event as JSON, the same on every channel."""
         ...
 
-    def watch(self, wanted: Wanted) -> Watch:
-        """An ear for what may bring wanted events; the caller closes it."""
+    def watch(self, actor: Actor, wanted: Wanted) -> Watch:
+        """An ear for what brings wanted events (a checked filter); the caller closes it."""
         ...
+
+
+async def begin(source: EventSource, actor: Actor, asked: int | None) -> tuple[int, int]:
+    """Where a feed begins that is to resume after ``asked`` (None: now), and the head of the log.
+
+    Raises: UnknownField when nothing has happened there yet; EventsForgotten when what happened
+    after it was removed meanwhile.  0 is the beginning of what is known.
+    """
+    span = await source.span(actor)
+    if asked is None:
+        return span.head, span.head
+    if asked > span.head:
+        error = FieldError("from_seq", f"lies beyond {span.head}, what has happened")
+        raise UnknownField(fix="Resume with the seq of an event.", errors=(error,))
+    if 0 < asked < span.forgotten:
+        raise EventsForgotten
+    return asked, span.head
 
 
 class Revoked(Exception):
@@ -127,47 +127,45 @@ class Credential:
 
 
 class Feed:
-    """The events that one subscription wants, from a ``seq`` on."""
+    """The events that one subscription wants, from a ``seq`` on.  ``wanted`` is checked."""
 
     def __init__(
         self, source: EventSource, credential: Credential, wanted: Wanted, seq: int
     ) -> None:
         self._source = source
         self._credential = credential
+        self._actor: Actor | None = None
         self.wanted = wanted
         self.seq = seq
         self.behind = False
         """Whether the last look filled its batch, so that more is waiting."""
 
-    async def look(self) -> list[tuple[int, bytes]]:
-        """What is new: ``seq`` and envelope of each event, perhaps nothing.
-
-        Raises: Revoked.
-        """
-        actor = await self._credential.actor()
+    async def look(self) -> tuple[Event, ...]:
+        """What is new, perhaps nothing.  Raises: Revoked."""
+        actor = self._actor = await self._credential.actor()
         batch = await self._source.after(actor, self.seq, self.wanted, BATCH)
-        told = [
-            (event.seq, await self._source.envelope(actor, event, self.wanted))
-            for event in batch.events
-        ]
         self.seq = batch.position
-        self.behind = len(told) >= BATCH
-        return told
+        self.behind = len(batch.events) >= BATCH
+        return batch.events
 
-    async def next(self, watch: Watch) -> list[tuple[int, bytes]]:
-        """What is new, waiting for it up to ``LOOK_S``; then perhaps nothing.
+    async def next(self, watch: Watch, timeout_s: float = LOOK_S) -> tuple[Event, ...]:
+        """What is new, waiting for it up to ``timeout_s``; then perhaps nothing.
 
+        A store that does not answer is asked again: the feed goes on where it was.
         Raises: Revoked.
         """
-        found = await self.look()
-        if found:
-            return found
-        if not await watch.wait(LOOK_S):
-            return await self.look()
-        for pause in (0.0, *SETTLE_S):
-            if pause:
-                await trio.sleep(pause)
+        try:
             found = await self.look()
-            if found:
-                break
+            if not found:
+                await watch.wait(timeout_s)
+                found = await self.look()
+        except Overloaded:
+            self.behind = False
+            await trio.sleep(TROUBLE_PAUSE_S)
+            return ()
         return found
+
+    async def envelope(self, event: Event) -> bytes:
+        """An event of the last look as JSON; made one by one, because each may be a megabyte."""
+        assert self._actor is not None
+        return await self._source.envelope(self._actor, event, self.wanted)

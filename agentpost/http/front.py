@@ -14,7 +14,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import Final, Protocol
 
 import trio
@@ -288,13 +289,23 @@ class Connection:
         if not admission.waits:
             return await admission.answer(body)
         answers: list[Answer] = []
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._watch, nursery.cancel_scope)
-            answers.append(await admission.answer(body))
-            nursery.cancel_scope.cancel()
+        with self._place_given_back():
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._watch, nursery.cancel_scope)
+                answers.append(await admission.answer(body))
+                nursery.cancel_scope.cancel()
         if not answers:
             raise trio.BrokenResourceError("the peer went away")
         return answers[0]
+
+    @contextmanager
+    def _place_given_back(self) -> Iterator[None]:
+        """Wait for something, or for a slow reader, without a place among ``max_requests``."""
+        self._floor.requests -= 1
+        try:
+            yield
+        finally:
+            self._floor.requests += 1
 
     async def _watch(self, waiting: trio.CancelScope) -> None:
         """Notice, while an answer is waited for, that nobody will read it."""
@@ -340,11 +351,12 @@ class Connection:
         chunked = head.minor == 1 and not known
         await self._send(self._response_head(answer, answer.length, close, chunked=chunked))
         complete = head.method == "HEAD"
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._watch, nursery.cancel_scope)
-            if not complete:
-                complete = await self._pieces(pieces, chunked, answer.length)
-            nursery.cancel_scope.cancel()
+        with self._place_given_back():
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._watch, nursery.cancel_scope)
+                if not complete:
+                    complete = await self._pieces(pieces, chunked, answer.length)
+                nursery.cancel_scope.cancel()
         return complete and (chunked or known) and not close
 
     async def _pieces(

@@ -8,7 +8,7 @@ close, WebSockets and event streams watch ``stopping`` and say goodbye; what is 
 from __future__ import annotations
 
 import socket
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -37,10 +37,13 @@ class HttpServer:
         gate: AsgiGate | None,
         limits: HttpLimits,
         stopping: trio.Event,
+        beside: Sequence[Callable[[trio.Event], Awaitable[None]]] = (),
     ) -> None:
+        """``beside`` are tasks that run as long as the server does; they are told of its end."""
         self._gate = gate
         self._limits = limits
         self._stopping = stopping
+        self._beside = beside
         self.floor = Floor(application, gate.exchange if gate else None, limits)
 
     async def handle(self, stream: Stream) -> None:
@@ -58,6 +61,8 @@ class HttpServer:
         """Accept and serve.  Returns when ``stopping`` was set and every connection is over."""
         async with trio.open_nursery() as sweeping:
             sweeping.start_soon(self.floor.sweep)
+            for task in self._beside:
+                sweeping.start_soon(task, self._stopping)
             async with trio.open_nursery() as serving:
                 for listener in listeners:
                     serving.start_soon(

@@ -1,61 +1,76 @@
-"""Where WebSocket and event streams take their events from: the event log, woken by the bus."""
+"""Where WebSocket and event streams take their events from: the event log, and its tail."""
 
 from __future__ import annotations
 
-from agentpost.events.bus import Bus, Watch
+from dataclasses import replace
+
+from agentpost.errors import Forbidden
+from agentpost.http.envelopes import Envelopes
 from agentpost.http.feed import Wanted
-from agentpost.ids import InboxId, is_id
+from agentpost.http.tail import Ear, Tail
 from agentpost.mail.telling import Telling
 from agentpost.model.actor import Actor
-from agentpost.model.event import Event, EventBatch
+from agentpost.model.event import SCOPE_OF, Event, EventBatch, LogSpan
 from agentpost.store.opening import Store
 
 
 class StoredEvents:
     """The :class:`~agentpost.http.feed.EventSource` over the store."""
 
-    def __init__(self, store: Store, bus: Bus) -> None:
+    def __init__(self, store: Store, tail: Tail, envelopes: Envelopes) -> None:
         self._store = store
-        self._bus = bus
+        self._tail = tail
+        self._envelopes = envelopes
         self._telling = Telling(store.events, store.messages)
 
     async def after(self, actor: Actor, seq: int, wanted: Wanted, limit: int) -> EventBatch:
         """At most ``limit`` events later than ``seq`` in their order, and where to go on."""
+        batch = self._tail.after(actor, seq, wanted, limit)
+        if batch is not None:
+            return batch
         return await self._store.events.after(
             actor,
             seq,
             limit,
             types=None if "*" in wanted.types else wanted.types,
-            inboxes=[await self._inbox(name) for name in wanted.inboxes],
+            inboxes=wanted.inboxes,
             environments=wanted.environments,
             labels=[label.lower() for label in wanted.labels],
         )
 
-    async def check(self, actor: Actor, wanted: Wanted) -> None:
-        """Refuse inboxes and environments that are not there for the actor.
+    async def checked(self, actor: Actor, wanted: Wanted) -> Wanted:
+        """The filter with ids in the place of addresses, if all it names is there for the actor.
 
-        Raises: NotFound.
+        Raises: NotFound; Forbidden for a type that this key may not hear of.
         """
-        for name in wanted.inboxes:
-            await self._store.directory.reach(actor, None, name, deleted=True)
+        for kind in wanted.types:
+            scope = SCOPE_OF.get(kind)
+            if scope is not None and not actor.may(scope):
+                raise Forbidden(
+                    f"Hearing of {kind} needs the scope {scope}.",
+                    fix=f"Use a key that holds the scope {scope}, or leave the type out.",
+                )
+        inboxes = [
+            (await self._store.directory.reach(actor, None, name, deleted=True)).inbox
+            for name in wanted.inboxes
+        ]
         for environment in wanted.environments:
             await self._store.environments.get(actor, environment, scope=None)
+        return replace(wanted, inboxes=tuple(dict.fromkeys(inboxes)))
 
-    async def head(self, actor: Actor) -> int:
-        """The ``seq`` of the newest event that can be read now."""
-        return await self._store.events.head(actor)
+    async def span(self, actor: Actor) -> LogSpan:
+        """From where to where the log reaches now."""
+        return await self._store.events.span(actor)
 
     async def envelope(self, actor: Actor, event: Event, wanted: Wanted) -> bytes:
-        """The event as JSON, the same on every channel."""
-        return await self._telling.envelope(actor, event, full=wanted.payload == "full")
+        """The event as JSON, the same on every channel and for every listener who may hear it."""
+        full = wanted.payload == "full" and actor.may("messages:read")
 
-    def watch(self, wanted: Wanted) -> Watch:
-        """An ear for what may bring wanted events; the caller closes it."""
-        only = wanted.inboxes[0] if len(wanted.inboxes) == 1 else None
-        # An address is looked up when events are read; waking for all inboxes serves it too.
-        return self._bus.watch(InboxId(only) if only is not None and is_id(only, "inb") else None)
+        async def make() -> bytes:
+            return await self._telling.envelope(actor, event, full=full)
 
-    async def _inbox(self, name: str) -> str:
-        """The id of an inbox that was named by its address; what is unknown matches nothing."""
-        found = await self._store.directory.by_address(name) if "@" in name else None
-        return name if found is None else found.inbox
+        return await self._envelopes.get((event.id, full), make)
+
+    def watch(self, actor: Actor, wanted: Wanted) -> Ear:
+        """An ear for what brings wanted events (a checked filter); the caller closes it."""
+        return self._tail.listen(actor, wanted)

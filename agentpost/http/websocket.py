@@ -10,7 +10,8 @@ events are sent beyond the last.  A client that never sends one is bounded by it
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Final, Literal, Protocol
 
@@ -20,17 +21,10 @@ from msgspec import Meta
 
 from agentpost.errors import FieldError, Problem, UnknownField
 from agentpost.http.decode import field_error
-from agentpost.http.feed import (
-    DEFAULT_TYPES,
-    TYPES,
-    Credential,
-    EventSource,
-    Feed,
-    Revoked,
-    Wanted,
-)
+from agentpost.http.feed import Credential, EventSource, Feed, Revoked, Wanted, begin, unknown_types
 from agentpost.limits import HttpLimits
 from agentpost.model.actor import Actor
+from agentpost.model.event import DEFAULT_TYPES, TYPES
 
 log = logging.getLogger("agentpost.http")
 
@@ -190,6 +184,8 @@ def error_frame(problem: Problem, name: str | None = None) -> bytes:
     }
     if name is not None:
         frame["id"] = name
+    if problem.retry_after is not None:
+        frame["retry_after"] = math.ceil(problem.retry_after)
     if problem.errors:
         frame["errors"] = [{"path": e.path, "message": e.message} for e in problem.errors]
     return _encode(frame)
@@ -231,7 +227,7 @@ class Conversation:
         match frame:
             case Subscribe():
                 wanted = frame.wanted()
-                unknown = _unknown_types(wanted.types)
+                unknown = unknown_types(wanted.types)
                 if unknown:
                     problem = UnknownField(fix=f"Types: {', '.join(TYPES)}; or *.", errors=unknown)
                     return [Reply(error_frame(problem, frame.id))]
@@ -273,14 +269,6 @@ class Conversation:
             self._unacked = (self._unacked + list(seqs))[-MAX_UNACKED:]
 
 
-def _unknown_types(types: Sequence[str]) -> tuple[FieldError, ...]:
-    return tuple(
-        FieldError(f"event_types[{number}]", "is not a type of event")
-        for number, name in enumerate(types)
-        if name not in TYPES and name != "*"
-    )
-
-
 class Socket(Protocol):
     """An accepted WebSocket.  A lost peer cancels whoever uses it."""
 
@@ -304,6 +292,10 @@ class Waiter(Protocol):
         ...
 
 
+Admit = Callable[[Actor], object]
+"""Counts a subscription or a wait as a request.  Raises: RateLimited."""
+
+
 @dataclass(slots=True)
 class _Running:
     """A feed or wait that runs: cancelling the scope ends it."""
@@ -320,6 +312,7 @@ class _Shell:
         credential: Credential,
         source: EventSource,
         waiter: Waiter,
+        admit: Admit,
         limits: HttpLimits,
         nursery: trio.Nursery,
     ) -> None:
@@ -327,6 +320,7 @@ class _Shell:
         self._credential = credential
         self._source = source
         self._waiter = waiter
+        self._admit = admit
         self._nursery = nursery
         self._conversation = Conversation(limits)
         self._running: dict[str, _Running] = {}
@@ -371,14 +365,11 @@ class _Shell:
 
     async def _feed(self, step: Open) -> None:
         actor = await self._credential.actor()
-        await self._source.check(actor, step.wanted)
-        head = await self._source.head(actor)
-        start = head if step.from_seq is None else step.from_seq
-        if start > head:
-            error = FieldError("from_seq", f"lies beyond {head}, what has happened")
-            raise UnknownField(fix="Resume with the seq of an event.", errors=(error,))
-        feed = Feed(self._source, self._credential, step.wanted, start)
-        watch = self._source.watch(step.wanted)
+        self._admit(actor)
+        wanted = await self._source.checked(actor, step.wanted)
+        start, head = await begin(self._source, actor, step.from_seq)
+        feed = Feed(self._source, self._credential, wanted, start)
+        watch = self._source.watch(actor, wanted)
         live = step.from_seq is None
         try:
             await self._socket.send(subscribed_frame(step.id, step.from_seq, head))
@@ -387,12 +378,12 @@ class _Shell:
                 before = feed.seq
                 events = await feed.next(watch)
                 if live and feed.behind:
-                    head = await self._source.head(actor)
+                    head = (await self._source.span(actor)).head
                     await self._socket.send(lagged_frame(step.id, before, max(head, feed.seq)))
                 live = not feed.behind
-                for _, envelope in events:
-                    await self._socket.send(event_frame(step.id, envelope))
-                self._conversation.sent([seq for seq, _ in events])
+                for event in events:
+                    await self._socket.send(event_frame(step.id, await feed.envelope(event)))
+                self._conversation.sent([event.seq for event in events])
         finally:
             watch.close()
 
@@ -405,6 +396,7 @@ class _Shell:
 
     async def _wait(self, wait: Wait) -> None:
         actor = await self._credential.actor()
+        self._admit(actor)
         found = await self._waiter.wait_for(actor, wait)
         await self._socket.send(wait_frame(wait.id, found))
 
@@ -418,6 +410,7 @@ async def converse(
     credential: Credential,
     source: EventSource,
     waiter: Waiter,
+    admit: Admit,
     stopping: trio.Event,
     limits: HttpLimits,
 ) -> None:
@@ -436,7 +429,7 @@ async def converse(
     code = GOING_AWAY
     try:
         async with trio.open_nursery() as nursery:
-            shell = _Shell(socket, credential, source, waiter, limits, nursery)
+            shell = _Shell(socket, credential, source, waiter, admit, limits, nursery)
             nursery.start_soon(shell.read)
             nursery.start_soon(_ask_after, credential, limits.websocket_ping_s)
             await stopping.wait()

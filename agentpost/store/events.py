@@ -6,13 +6,15 @@ transaction that is still running, because it may yet commit an event with a low
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from agentpost.errors import Forbidden, NotFound
 from agentpost.ids import EnvironmentId, EventId, InboxId, ModSeq, OrganizationId
 from agentpost.model.actor import Actor, Scope
-from agentpost.model.event import Event, EventBatch, Told
+from agentpost.model.event import SCOPE_OF, Event, EventBatch, EventFilter, LogSpan, Tape, Told
+from agentpost.model.page import Page, PageRequest
 from agentpost.store import rows
 from agentpost.store.narrowing import Narrowing, reach
 from agentpost.store.pool import Connection, Row
@@ -67,12 +69,10 @@ class Events:
         async def read(connection: Connection, _: Scope) -> tuple[int, list[Row]]:
             settled: int = await connection.value("SELECT settled_seq()")
             query = Narrowing(limit, "ASC")
-            reach(query, actor, None, "e", deleted=True)
+            _reach(query, actor)
             query.add("e.seq > {0} AND e.seq < {1}", seq, settled)
-            _only_visible(query, actor)
             if types is not None:
                 query.add("e.type = ANY ({0})", list(types))
-            _hide(query, actor)
             if inboxes:
                 query.add("e.inbox_id = ANY ({0})", list(inboxes))
             if environments:
@@ -88,6 +88,55 @@ class Events:
         events = tuple(_event(row) for row in found)
         full = len(events) >= limit
         return EventBatch(events, events[-1].seq if full else max(seq, settled - 1))
+
+    def sees(self, actor: Actor, event: Event) -> bool:
+        """Whether ``after`` would show the event to this actor."""
+        scope = SCOPE_OF.get(event.type)
+        if scope is not None and not actor.may(scope):
+            return False
+        if actor.inboxes is not None and event.inbox not in actor.inboxes:
+            return False
+        where = Scope(event.organization, event.environment, event.inbox)
+        try:
+            self._door.allow(actor, "events:read", where)
+        except (Forbidden, NotFound):
+            return False
+        return True
+
+    def allow(self, actor: Actor) -> None:
+        """Refuse an actor who may hear of no events.  Raises: Forbidden."""
+        self._door.allow(actor, "events:read", None)
+
+    async def tape(
+        self, actor: Actor, positions: Mapping[OrganizationId, int | None], limit: int
+    ) -> Tape:
+        """What came after these positions, at most ``limit`` events of each organization.
+
+        Where the position is None, nothing is read but how far everything is settled.
+        """
+
+        async def read(connection: Connection, _: Scope) -> list[Row]:
+            return await connection.rows(
+                _TAPE, list(positions), list(positions.values()), limit + 1
+            )
+
+        rows_ = await self._door.read(actor, "events:read", None, read)
+        settled: int = rows_[0]["settled"] if rows_ else 0
+        events: list[Event] = []
+        counts: dict[OrganizationId, int] = {}
+        unsettled = False
+        for row in rows_:
+            if row["id"] is None:
+                continue
+            if row["seq"] >= settled:
+                unsettled = True
+                continue
+            event = _event(row)
+            counts[event.organization] = count = counts.get(event.organization, 0) + 1
+            if count <= limit:
+                events.append(event)
+        more = frozenset(name for name, count in counts.items() if count > limit)
+        return Tape(tuple(events), settled, more, unsettled)
 
     async def message(self, actor: Actor, event: Event) -> Told | None:
         """The message that an event is about, with its thread; None when it is gone."""
@@ -106,43 +155,66 @@ class Events:
             rows.message(row), row["thread_subject"], row["thread_messages"], tuple(row["local"])
         )
 
-    async def head(self, actor: Actor) -> int:
-        """The seq after which events are new now."""
+    async def page(self, actor: Actor, wanted: EventFilter, page: PageRequest) -> Page[Event]:
+        """Settled events in the order of their seq, newest first unless asked otherwise."""
 
-        async def read(connection: Connection, _: Scope) -> int:
-            head: int = await connection.value("SELECT settled_seq() - 1")
-            return head
+        async def read(connection: Connection, _: Scope) -> list[Row]:
+            query = Narrowing(page.limit + 1, "DESC" if page.descending else "ASC")
+            _reach(query, actor)
+            query.add("e.seq < settled_seq()")
+            if wanted.types:
+                query.add("e.type = ANY ({0})", list(wanted.types))
+            if wanted.inboxes:
+                query.add("e.inbox_id = ANY ({0})", list(wanted.inboxes))
+            if wanted.after_seq is not None:
+                query.add("e.seq > {0}", wanted.after_seq)
+            if page.position is not None:
+                sign = "<" if page.descending else ">"
+                query.add("e.seq " + sign + " {0}", int(page.position[0]))
+            if page.after is not None:
+                # The log is walked by seq: not from its beginning, when the end is asked for.
+                query.add("e.seq >= seq_before({0}, {1})", actor.organization, page.after)
+                query.add("e.created_at > {0}", page.after)
+            if page.before is not None:
+                query.add("e.created_at < {0}", page.before)
+            return await connection.rows(
+                f"SELECT e.* FROM events e WHERE {query.condition}"
+                f" ORDER BY e.seq {query.direction} LIMIT {query.limit}",
+                *query.arguments,
+            )
 
-        return await self._door.read(actor, "events:read", None, read)
+        found = await self._door.read(actor, "events:read", None, read)
+        shown = tuple(_event(row) for row in found[: page.limit])
+        more = len(found) > page.limit
+        return Page(shown, (str(shown[-1].seq),) if more else None)
+
+    async def span(self, actor: Actor) -> LogSpan:
+        """From where to where the log of the actor's organization reaches."""
+
+        async def read(connection: Connection, _: Scope) -> Row | None:
+            return await connection.row(
+                "SELECT settled_seq() - 1 AS head, coalesce((SELECT o.forgotten_seq"
+                " FROM organizations o WHERE o.id = $1), 0) AS forgotten",
+                actor.organization,
+            )
+
+        row = await self._door.read(actor, "events:read", None, read)
+        assert row is not None
+        return LogSpan(row["forgotten"], row["head"])
 
     async def get(self, actor: Actor, event: str, environment: Place | None = None) -> Event | None:
         """One event by id; None when there is none for this actor."""
 
         async def read(connection: Connection, _: Scope) -> Row | None:
             query = Narrowing(1, "ASC")
-            reach(query, actor, None, "e", deleted=True)
-            _only_visible(query, actor)
+            _reach(query, actor)
             query.add("e.id = {0}", event)
-            _hide(query, actor)
             return await connection.row(
                 f"SELECT e.* FROM events e WHERE {query.condition}", *query.arguments
             )
 
         row = await self._door.read(actor, "events:read", environment, read)
         return None if row is None else _event(row)
-
-
-_SCOPED = {
-    "message.received.spam": "spam:read",
-    "message.received.blocked": "blocked:read",
-}
-"""Types that are shown to who may see the mail they tell of."""
-
-
-def _only_visible(query: Narrowing, actor: Actor) -> None:
-    hidden = [kind for kind, scope in _SCOPED.items() if not actor.may(scope)]
-    if hidden:
-        query.add("e.type <> ALL ({0})", hidden)
 
 
 _LABELLED = (
@@ -157,12 +229,25 @@ SELECT {rows.MESSAGE_COLUMNS}, t.subject AS thread_subject,
         ORDER BY d.recipient) AS local
 FROM messages m JOIN threads t ON t.id = m.thread_id, {rows.PLACEMENT} WHERE m.id = $1
 """
+_TAPE = """
+SELECT s.settled, e.*
+FROM (SELECT settled_seq() AS settled) s
+CROSS JOIN unnest($1::text[], $2::bigint[]) AS w (organization, seq)
+LEFT JOIN LATERAL (
+    SELECT * FROM events e WHERE e.organization_id = w.organization AND e.seq > w.seq
+    ORDER BY e.seq LIMIT $3
+) e ON true
+ORDER BY e.organization_id, e.seq
+"""
+"""One statement, so that what is settled and the rows are of one moment."""
 
 
-def _hide(query: Narrowing, actor: Actor) -> None:
-    """Leave out events of mail that the actor may not see."""
-    if not actor.may("blocked:read"):
-        query.add("e.type <> 'message.received.blocked'")
+def _reach(query: Narrowing, actor: Actor) -> None:
+    """Keep to what the actor may hear of.  ``Events.sees`` says the same of one event."""
+    reach(query, actor, None, "e", deleted=True)
+    hidden = [kind for kind, scope in SCOPE_OF.items() if not actor.may(scope)]
+    if hidden:
+        query.add("e.type <> ALL ({0}::text[])", hidden)
 
 
 def _event(row: Row) -> Event:

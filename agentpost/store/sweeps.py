@@ -26,8 +26,14 @@ Aged = Literal[
 _FORGET: dict[Aged, str] = {
     "idempotency": "DELETE FROM idempotency WHERE ctid = ANY (ARRAY("
     "SELECT ctid FROM idempotency WHERE created_at < now() - $1::interval LIMIT $2))",
-    "events": "DELETE FROM events WHERE ctid = ANY (ARRAY("
-    "SELECT ctid FROM events WHERE created_at < now() - $1::interval LIMIT $2))",
+    # The organization keeps in mind up to where its log may have gaps.
+    "events": "WITH gone AS (DELETE FROM events WHERE ctid = ANY (ARRAY("
+    "  SELECT ctid FROM events WHERE created_at < now() - $1::interval LIMIT $2))"
+    "  RETURNING organization_id, seq),"
+    " highest AS (SELECT organization_id, max(seq) AS seq FROM gone GROUP BY organization_id),"
+    " noted AS (UPDATE organizations o SET forgotten_seq = greatest(o.forgotten_seq, h.seq)"
+    "  FROM highest h WHERE o.id = h.organization_id)"
+    " SELECT count(*) FROM gone",
     "failed_jobs": "DELETE FROM jobs WHERE ctid = ANY (ARRAY(SELECT ctid FROM jobs"
     " WHERE state = 'failed' AND NOT standing AND created_at < now() - $1::interval LIMIT $2))",
     "outcomes": "DELETE FROM outcomes WHERE ctid = ANY (ARRAY("
@@ -60,7 +66,7 @@ class Sweeps:
     async def forget(self, actor: Actor, kind: Aged, age: timedelta, limit: int) -> int:
         """Remove at most ``limit`` rows of ``kind`` older than ``age``; tells how many."""
         sql = _FORGET[kind]
-        if kind != "tombstones":
+        if not sql.startswith("WITH"):
             sql = f"WITH gone AS ({sql} RETURNING 1) SELECT count(*) FROM gone"
 
         async def write(connection: Connection, _: Scope) -> int:

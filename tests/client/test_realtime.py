@@ -30,9 +30,9 @@ def frame(seq: int) -> str:
 
 
 class Streams:
-    """A server whose streams hold these numbers and then break."""
+    """A server whose streams hold these numbers and then break; text is sent as it is."""
 
-    def __init__(self, *streams: tuple[int, ...] | int | Exception) -> None:
+    def __init__(self, *streams: tuple[int | str, ...] | int | Exception) -> None:
         self._streams = list(streams)
         self.asked: list[tuple[str | None, httpx2.QueryParams]] = []
 
@@ -43,7 +43,9 @@ class Streams:
             raise step
         if isinstance(step, int):
             return httpx2.Response(step, json={"code": "unauthenticated", "message": "No."})
-        text = ": hello\n\n" + "".join(frame(seq) for seq in step)
+        text = ": hello\n\n" + "".join(
+            each if isinstance(each, str) else frame(each) for each in step
+        )
         return httpx2.Response(200, text=text, headers={"content-type": "text/event-stream"})
 
 
@@ -67,6 +69,12 @@ def test_a_stream_that_breaks_goes_on_behind_its_last_event() -> None:
     assert [last for last, _ in streams.asked] == ["4", "6", "6", "6"]
     assert streams.asked[0][1]["inbox_id"] == "inb_1"
     assert streams.asked[0][1].get_list("event_types") == ["message.received"]
+
+
+def test_a_stream_that_breaks_before_its_first_event_misses_nothing() -> None:
+    streams = Streams(("retry: 2000\nid: 4\n\n",), (": ping\nid: 8\n\n",), (9,))
+    assert next(iter(client_of(streams).realtime.stream())).seq == 9
+    assert [last for last, _ in streams.asked] == [None, "4", "8"]
 
 
 def test_a_refusal_is_told_at_once() -> None:

@@ -62,6 +62,13 @@ async def wait(request: Request[None, None]) -> Response:
     return Response(Total(1))
 
 
+@routes.get("/busy", public=True, answer=Total, summary="busy")
+async def busy(request: Request[None, None]) -> Response:
+    """Works for a moment."""
+    await trio.sleep(0.15)
+    return Response(Total(2))
+
+
 @routes.get("/slow", public=True, answer=Total, summary="slow", deadline_s=0.05)
 async def slow(request: Request[None, None]) -> Response:
     """Never answers in time."""
@@ -252,9 +259,26 @@ async def test_too_many_requests_at_once_are_503(
 ) -> None:
     limits = shrink(max_requests=1)
     async with serve(routes.endpoints, limits=limits) as server, await server.connect() as first:
-        await first.send_all(get("/wait"))
+        await first.send_all(get("/busy"))
         await trio.sleep(0.03)
         assert (await server.ask(get("/fine"))).startswith(b"HTTP/1.1 503")
+
+
+@pytest.mark.parametrize("path", ["/wait", "/stream"])
+async def test_who_waits_or_streams_takes_nobody_s_place(
+    serve: Any, shrink: Callable[..., HttpLimits], path: str
+) -> None:
+    limits = shrink(max_requests=1)
+    async with serve(routes.endpoints, limits=limits) as server:
+        async with await server.connect() as first, await server.connect() as second:
+            await first.send_all(get(path))
+            await trio.sleep(0.03)
+            await second.send_all(get(path))
+            await trio.sleep(0.03)
+            assert (await server.ask(get("/fine", CLOSE))).startswith(b"HTTP/1.1 200")
+        with trio.fail_after(2):
+            while server.server.floor.requests:
+                await trio.sleep(0.005)
 
 
 async def test_a_waiting_handler_ends_when_its_client_goes(serve: Any) -> None:

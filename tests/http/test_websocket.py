@@ -15,10 +15,11 @@ import trio.testing
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentpost.errors import AuthenticationFailed, NotFound
+from agentpost.errors import AuthenticationFailed, NotFound, Overloaded, RateLimited
 from agentpost.http import websocket
 from agentpost.http.app import make_asgi, socket_secret
 from agentpost.http.feed import Credential, Wanted
+from agentpost.http.ratelimit import Governor
 from agentpost.http.services import Services
 from agentpost.http.websocket import (
     Await,
@@ -33,7 +34,7 @@ from agentpost.http.websocket import (
 from agentpost.ids import EnvironmentId, EventId, OrganizationId
 from agentpost.limits import HttpLimits
 from agentpost.model.actor import Actor
-from agentpost.model.event import Event, EventBatch
+from agentpost.model.event import Event, EventBatch, LogSpan
 
 ACTOR = Actor(OrganizationId("org_1"), "key_1", frozenset({"events:read"}))
 LIMITS = HttpLimits(max_subscriptions=3)
@@ -54,11 +55,12 @@ def event(seq: int, kind: str = "message.received") -> Event:
 
 
 class Log:
-    """An event source in memory; ``hidden`` events are there but not settled yet."""
+    """An event source in memory; it does not answer ``fails`` times."""
 
     def __init__(self) -> None:
         self.events: list[Event] = []
-        self.hidden: set[int] = set()
+        self.fails = 0
+        self.forgotten = 0
         self.ears: list[Ear] = []
 
     def add(self, *seqs: int) -> None:
@@ -71,26 +73,30 @@ class Log:
 
     async def after(self, actor: Actor, seq: int, wanted: Wanted, limit: int) -> EventBatch:
         await trio.lowlevel.checkpoint()
+        if self.fails:
+            self.fails -= 1
+            raise Overloaded
         visible: list[Event] = []
         position = seq
         for each in self.events:
-            if each.seq in self.hidden or len(visible) == limit:
+            if len(visible) == limit:
                 break
             position = max(position, each.seq)
             if each.seq > seq and each.type in wanted.types:
                 visible.append(each)
         return EventBatch(tuple(visible), position)
 
-    async def check(self, actor: Actor, wanted: Wanted) -> None:
+    async def checked(self, actor: Actor, wanted: Wanted) -> Wanted:
         await trio.lowlevel.checkpoint()
+        return wanted
 
-    async def head(self, actor: Actor) -> int:
-        return max((e.seq for e in self.events), default=0)
+    async def span(self, actor: Actor) -> LogSpan:
+        return LogSpan(self.forgotten, max((e.seq for e in self.events), default=0))
 
     async def envelope(self, actor: Actor, event: Event, wanted: Wanted) -> bytes:
         return msgspec.json.encode({"id": event.id, "seq": event.seq})
 
-    def watch(self, wanted: Wanted) -> Ear:
+    def watch(self, actor: Actor, wanted: Wanted) -> Ear:
         ear = Ear(self)
         self.ears.append(ear)
         return ear
@@ -180,6 +186,12 @@ class Scene:
     log: Log
     keys: Keys
     stopping: trio.Event
+    tokens: int = 1000
+
+    def admit(self, actor: Actor) -> None:
+        if not self.tokens:
+            raise RateLimited(retry_after=1.2)
+        self.tokens -= 1
 
 
 @asynccontextmanager
@@ -189,7 +201,7 @@ async def scene(secret: str = "ap_sk_x", actor: Actor | None = ACTOR) -> AsyncIt
     credential = Credential(made.keys, secret, None)
 
     async def run() -> None:
-        await converse(made.client, credential, made.log, Mail(), made.stopping, LIMITS)
+        await converse(made.client, credential, made.log, Mail(), made.admit, made.stopping, LIMITS)
         made.client.over.set()
 
     async with trio.open_nursery() as nursery:
@@ -223,19 +235,16 @@ async def test_resuming_misses_nothing_and_doubles_nothing(
         assert await s.client.hear_events(1) == [251]
 
 
-async def test_an_event_that_settles_late_comes_soon(
+async def test_a_store_that_does_not_answer_is_asked_again(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
     async with scene() as s:
         s.client.say(type="subscribe")
         await s.client.hear()
-        s.log.hidden.add(1)
+        s.log.fails = 3
         s.log.add(1)
-        await trio.sleep(0.05)
-        s.log.hidden.clear()
-        began = trio.current_time()
         assert await s.client.hear_events(1) == [1]
-        assert trio.current_time() - began < 1
+        assert s.log.fails == 0
 
 
 async def test_a_lost_wake_up_costs_seconds_only(autojump_clock: trio.testing.MockClock) -> None:
@@ -281,6 +290,37 @@ async def test_acknowledgements_hold_events_back(autojump_clock: trio.testing.Mo
         assert got == list(range(1, 1501))
         await s.client.over.wait()
         assert s.client.closed == (4009, "slow_consumer")
+
+
+async def test_a_place_that_is_forgotten_or_to_come_is_refused(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    async with scene() as s:
+        s.log.forgotten = 5
+        s.log.add(6, 7)
+        for seq, code in ((4, "events_forgotten"), (8, "validation_failed")):
+            s.client.say(type="subscribe", id="s", from_seq=seq)
+            error = await s.client.hear()
+            assert (error["type"], error["id"], error["code"]) == ("error", "s", code)
+        for seq in (0, 5):
+            s.client.say(type="subscribe", id=f"from {seq}", from_seq=seq)
+            assert (await s.client.hear())["type"] == "subscribed"
+            assert await s.client.hear_events(2) == [6, 7]
+
+
+async def test_subscriptions_and_waits_are_requests(autojump_clock: trio.testing.MockClock) -> None:
+    async with scene() as s:
+        s.tokens = 2
+        s.client.say(type="subscribe", id="a")
+        assert (await s.client.hear())["type"] == "subscribed"
+        s.client.say(type="wait", id="b", inbox_id="inb_1", timeout_s=0)
+        assert (await s.client.hear())["type"] == "wait_result"
+        for frame in ({"type": "subscribe"}, {"type": "wait", "inbox_id": "inb_1"}):
+            s.client.say(id="c", **frame)
+            error = await s.client.hear()
+            assert (error["id"], error["code"], error["retry_after"]) == ("c", "rate_limited", 2)
+        s.client.say(type="ping")
+        assert await s.client.hear() == {"type": "pong"}
 
 
 async def test_unsubscribing_ends_the_events(autojump_clock: trio.testing.MockClock) -> None:
@@ -447,11 +487,49 @@ def test_where_the_key_is_looked_for(
     assert socket_secret(header, offered, token) == found
 
 
+HANDSHAKE = (
+    b"GET /ws HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
+)
+
+
+async def test_guessing_keys_over_sockets_is_bounded(serve: Any) -> None:
+    services = Services(Keys(), trio.Event(), None, "1")  # type: ignore[arg-type]
+    governor = Governor(strangers_per_minute=2)
+    app = make_asgi(services, Log(), Mail(), governor, HttpLimits())
+    async with serve(asgi=app, foreign=["/ws"]) as server:
+
+        async def answer(*fields: bytes) -> bytes:
+            async with await server.connect() as stream:
+                await stream.send_all(b"".join((HANDSHAKE, *fields, b"\r\n")))
+                received = b""
+                with trio.fail_after(5):
+                    while b"\r\n\r\n" not in received:
+                        received += await stream.receive_some(4096)
+                    if b" 101 " not in received:
+                        while b"rate_limited" not in received:
+                            received += await stream.receive_some(4096)
+                    elif b"agentpost.v1" not in received:
+                        while (4001).to_bytes(2) not in received:
+                            received += await stream.receive_some(4096)
+                return received
+
+        for guess in (b"Authorization: Bearer ap_sk_1\r\n", b""):
+            assert b"unauthenticated" in await answer(guess)
+        refused = await answer(b"Authorization: Bearer ap_sk_2\r\n")
+        assert refused.startswith(b"HTTP/1.1 429 ")
+        assert b"retry-after: " in refused
+        browser = b"Sec-WebSocket-Protocol: agentpost.v1, bearer.ap_sk_x\r\n"
+        opened = (await answer(browser)).lower()
+        assert opened.startswith(b"http/1.1 101 ")
+        assert b"sec-websocket-protocol: agentpost.v1\r\n" in opened
+
+
 @pytest.mark.proves("R117")
 async def test_over_a_real_socket(serve: Any) -> None:
     log, keys = Log(), Keys()
     services = Services(keys, trio.Event(), None, "1")  # type: ignore[arg-type]
-    app = make_asgi(services, log, Mail(), HttpLimits())
+    app = make_asgi(services, log, Mail(), Governor(), HttpLimits())
     async with serve(asgi=app, foreign=["/ws"]) as server, await server.connect() as stream:
         await stream.send_all(
             b"GET /ws?token=ap_sk_x HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n"

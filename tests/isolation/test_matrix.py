@@ -22,7 +22,7 @@ from agentpost.model.actor import SCOPES, system_actor, widen
 from agentpost.store.domains import DomainRequest
 from agentpost.store.rules import RuleRequest
 from agentpost.store.suppressions import SuppressionRequest
-from tests.http.resources.conftest import ALL, Answer, Caller, Tenant, deliver, running
+from tests.http.resources.conftest import ALL, Answer, Caller, Tenant, deliver, running, write_event
 
 SAMPLES: Final[dict[str, object]] = {
     "BatchDeleteBody": {"ids": ["{message}"]},
@@ -57,9 +57,11 @@ ABSENT: Final = "01JQ8X5K2M3N4P5R6S7T8V9W00"
 
 _WORDS: Final = (b"secret plan", b"dawn", b"plan.csv", b"secret-inbox")
 
-ROUTES: Final = [
+GUARDED: Final = [
     endpoint for routes in RESOURCES for endpoint in routes.endpoints if not endpoint.public
 ]
+ROUTES: Final = [endpoint for endpoint in GUARDED if "text/event-stream" not in endpoint.produces]
+"""Without what never ends once it is open: test_events.py says what streams tell to whom."""
 
 
 @dataclass
@@ -128,6 +130,7 @@ async def matrix(database_url: str, tmp_path: Path) -> AsyncIterator[Matrix]:
         suppressed, _ = await store.suppressions.add(
             acme.actor, SuppressionRequest("gone-for-ever@elsewhere.example")
         )
+        event = await write_event(acme, "message.received", inbox.id)
         spare = await (await acme.caller("inboxes:read"))("GET", "/me")
         domain, _ = await store.domains.create(acme.actor, DomainRequest("secret-inbox.example"))
         names = {
@@ -145,6 +148,7 @@ async def matrix(database_url: str, tmp_path: Path) -> AsyncIterator[Matrix]:
             "rule": rule.id,
             "address": suppressed.address,
             "approval": await _held(acme, inbox.id),
+            "event": event,
         }
         yield Matrix(acme, globex, names)
 
@@ -193,7 +197,7 @@ async def test_no_key_and_a_wrong_key_open_nothing(matrix: Matrix) -> None:
         caller = Caller(matrix.acme.call.port, secret)
         matrix.acme.callers.append(caller)
         # Strangers are few a minute: a sample of the routes for each.
-        for endpoint in ROUTES[:: len(ROUTES) // 12]:
+        for endpoint in GUARDED[:: len(GUARDED) // 12]:
             answer = await matrix.ask(caller, endpoint)
             if answer.status != 401 or answer.code != "unauthenticated":
                 wrong[f"{secret} {endpoint.method} {endpoint.path}"] = answer.status
@@ -207,7 +211,7 @@ async def test_revoked_and_expired_keys_open_nothing(matrix: Matrix) -> None:
     await acme.store.keys.revoke(acme.actor, first.json["key_id"])
     expired = await acme.caller(*ALL, expires_at=clock.now() - timedelta(seconds=1))
     wrong = {}
-    for endpoint in ROUTES[:: len(ROUTES) // 25]:
+    for endpoint in GUARDED[:: len(GUARDED) // 25]:
         for caller, status, code in (
             (revoked, 401, "unauthenticated"),
             (expired, 401, "expired"),
@@ -221,7 +225,7 @@ async def test_revoked_and_expired_keys_open_nothing(matrix: Matrix) -> None:
 async def test_every_route_needs_its_scope(matrix: Matrix) -> None:
     callers: dict[str, Caller] = {}
     wrong = {}
-    for endpoint in ROUTES:
+    for endpoint in GUARDED:
         scope = endpoint.scope
         if scope is None:
             continue

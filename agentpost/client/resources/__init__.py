@@ -13,6 +13,7 @@ from agentpost.client.resources.credentials import AsyncCredentials, Credentials
 from agentpost.client.resources.domains import AsyncDomains, Domains
 from agentpost.client.resources.drafts import AsyncDrafts, Drafts
 from agentpost.client.resources.environments import AsyncEnvironments, Environments
+from agentpost.client.resources.events import AsyncEvents, Events
 from agentpost.client.resources.filter_rules import AsyncFilterRules, FilterRules
 from agentpost.client.resources.folders import AsyncFolders, Folders
 from agentpost.client.resources.inboxes import AsyncInboxes, Inboxes
@@ -47,6 +48,7 @@ class Resources:
         self.suppressions = Suppressions(call)
         self.approvals = Approvals(call)
         self.jobs = Jobs(call)
+        self.events = Events(call)
         self.webhooks = Webhooks(call)
 
 
@@ -71,4 +73,5 @@ class AsyncResources:
         self.suppressions = AsyncSuppressions(call)
         self.approvals = AsyncApprovals(call)
         self.jobs = AsyncJobs(call)
+        self.events = AsyncEvents(call)
         self.webhooks = AsyncWebhooks(call)

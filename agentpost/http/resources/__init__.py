@@ -16,6 +16,7 @@ from agentpost.http.resources import (
     domains,
     drafts,
     environments,
+    events,
     filter_rules,
     folders,
     importing,
@@ -59,6 +60,7 @@ RESOURCES: Final[tuple[Routes, ...]] = (
     approvals.routes,
     filter_rules.routes,
     suppressions.routes,
+    events.routes,
     socket.routes,
     notifications.routes,
 )

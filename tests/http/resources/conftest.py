@@ -7,6 +7,7 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ from agentpost.store.depositing import Deposit
 from agentpost.store.inboxes import InboxRequest
 from agentpost.store.keys import KeyRequest
 from agentpost.store.opening import Store, open_store
+from agentpost.store.pool import Connection
 from agentpost.store.settings import StoreSettings
 from tests.http.resources import described
 from tests.zones import ZoneResolver
@@ -202,6 +204,28 @@ async def deliver(
     deposit = Deposit(octets, summarise(octets), (arrival,))
     where = Scope(inbox.organization, inbox.environment, inbox.id)
     return (await store.messages.deposit(system_actor(), None, where, deposit))[0]
+
+
+async def write_event(
+    tenant: Tenant, kind: str, inbox: InboxId | None = None, *, days_ago: float = 0
+) -> str:
+    """Put an event into the log; its id."""
+    event = new_id("evt")
+
+    async def operation(connection: Connection) -> None:
+        await connection.execute(
+            "INSERT INTO events (environment_id, id, organization_id, inbox_id, type, data,"
+            " created_at) VALUES ($1, $2, $3, $4, $5, '{}', now() - $6::interval)",
+            tenant.environment.id,
+            event,
+            tenant.organization.id,
+            inbox,
+            kind,
+            timedelta(days=days_ago),
+        )
+
+    await tenant.store.database.run("*", operation)
+    return event
 
 
 @dataclass
