@@ -21,15 +21,17 @@ from agentpost.mime.body import (
     text_parts,
     walk,
 )
+from agentpost.mime.codes import one_time_codes
 from agentpost.mime.encoded import decode_header
 from agentpost.mime.header import Header
 from agentpost.mime.html import text_from_html
+from agentpost.mime.links import links, list_unsubscribe
 from agentpost.mime.reply import extracted_html, extracted_text
 from agentpost.mime.scan import Part, unpack
 from agentpost.mime.unseen import without_unseen
 from agentpost.mime.viewing import visible
 from agentpost.model.message import MessageContent
-from agentpost.model.reading import File, NewText, Reading
+from agentpost.model.reading import Extracts, File, NewText, Reading
 
 T = TypeVar("T")
 
@@ -65,6 +67,11 @@ async def new_text(content: MessageContent) -> NewText:
     return await beside(len(content.octets), lambda: _new_text(content))
 
 
+async def extracts(content: MessageContent) -> Extracts:
+    """The codes and links of a message as far as people see them, and its new text."""
+    return await beside(len(content.octets), lambda: _extracts(content))
+
+
 async def files(content: MessageContent) -> tuple[File, ...]:
     """The attachments of a message, in order."""
     return await beside(len(content.octets), lambda: _files(content, unpack(content.parts)))
@@ -98,6 +105,20 @@ def _new_text(content: MessageContent) -> NewText:
         return NewText(text, shown.hidden)
     new_html = None if shown.html is None else extracted_html(shown.html)
     return NewText(_extracted(part, shown.text, new_html) or "", shown.hidden)
+
+
+def _extracts(content: MessageContent) -> Extracts:
+    part = unpack(content.parts)
+    shown = _shown(part, content.octets)
+    new = _new_text(content)
+    field = Header(content.octets, 0, part.header_end).first(b"list-unsubscribe")
+    return Extracts(
+        otp=one_time_codes(shown.text, content.message.subject),
+        links=links(shown.text if _is_plain(part) else None, shown.html),
+        unsubscribe=list_unsubscribe(None if field is None else field.decode("latin-1")),
+        text=new.text,
+        hidden_text_removed=new.hidden_text_removed,
+    )
 
 
 class _Shown(NamedTuple):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,3 +47,29 @@ class NewText:
 
     text: str
     hidden_text_removed: bool
+
+
+Purpose = Literal["verification", "magic_link", "password_reset", "unsubscribe", "other"]
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """One address of the web in a message, with what is written on it, and what it is for."""
+
+    url: str
+    text: str
+    purpose: Purpose
+
+
+@dataclass(frozen=True, slots=True)
+class Extracts:
+    """What a program looks for in a message, the likeliest first; strangers wrote all of it.
+
+    ``unsubscribe`` are the ways that the header offers (RFC 2369).
+    """
+
+    otp: tuple[str, ...]
+    links: tuple[Link, ...]
+    unsubscribe: tuple[str, ...]
+    text: str
+    hidden_text_removed: bool = False
