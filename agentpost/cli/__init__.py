@@ -20,8 +20,10 @@ from agentpost.cli.key import key_command
 from agentpost.cli.migrate import migrate_command
 from agentpost.cli.openapi import openapi_command
 from agentpost.cli.org import org_command
+from agentpost.cli.remote.domains import domains_command
 from agentpost.cli.remote.drafts import drafts_command
 from agentpost.cli.remote.inboxes import inboxes_command
+from agentpost.cli.remote.listen import listen_command
 from agentpost.cli.remote.messages import messages_command, threads_command
 from agentpost.cli.remote.send import send_command
 from agentpost.cli.serve import serve_command
@@ -47,7 +49,9 @@ _API: Final = (
     messages_command,
     threads_command,
     drafts_command,
+    domains_command,
     send_command,
+    listen_command,
 )
 
 

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from agentpost import AgentPost
 from tests.server import Server, serving
 
 pytestmark = pytest.mark.slow
+_SECRET = "whsec_" + base64.b64encode(bytes(24)).decode()
 
 
 @pytest.fixture(scope="module")
@@ -103,6 +108,48 @@ def test_a_list_is_as_long_as_it_is_asked_for(server: Server) -> None:
         verb(server, "inboxes", "create", f"many{number}")
     assert len(verb(server, "inboxes", "list", "-q", "many", "--limit", "2")) == 2
     assert run(server, "inboxes", "list", "-q", "many").stdout.count("many") == 3
+
+
+def test_events_are_shown_and_handed_on(server: Server) -> None:
+    inbox = verb(server, "inboxes", "create", "ear")
+    me = verb(server, "inboxes", "get", inbox["id"])["email"]
+    before = json.loads(run(server, "listen", "--from-seq", "0", "--count", "1", "--json").stdout)
+    taken: list[tuple[dict[str, str], bytes]] = []
+
+    class Receiver(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            length = int(self.headers["content-length"])
+            taken.append((dict(self.headers.items()), self.rfile.read(length)))
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    verb(server, "send", inbox["id"], "--to", me, "--subject", "heard", "--text", "x")
+    with ThreadingHTTPServer(("127.0.0.1", 0), Receiver) as receiver:
+        threading.Thread(target=receiver.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{receiver.server_port}/hook"
+        from_seq = ["--inbox", inbox["id"], "--from-seq", str(before["seq"] - 1)]
+        what = ["--event", "message.received", "--count", "1"]
+        shown = run(server, "listen", *from_seq, *what, "--forward-to", url, "--secret", _SECRET)
+        receiver.shutdown()
+    assert "message.received  heard" in shown.stdout
+    ((headers, body),) = taken
+    event = AgentPost(server.key).webhooks.verify(body, headers, _SECRET)
+    assert event["data"]["subject"] == "heard"
+    refused = run(server, "listen", "--count", "1", status=1, key="ap_sk_test_" + "x" * 32).stderr
+    assert "unauthenticated" in refused
+
+
+def test_a_domain_from_the_shell(server: Server) -> None:
+    domain = verb(server, "domains", "add", "acme.example")
+    assert domain["status"] in ("pending", "verifying")
+    assert "TXT" in run(server, "domains", "get", domain["id"]).stdout
+    assert "acme.example" in run(server, "domains", "zone-file", domain["id"]).stdout
+    assert [one["id"] for one in verb(server, "domains", "list")] == [domain["id"]]
+    run(server, "domains", "delete", domain["id"], "--yes")
+    assert verb(server, "domains", "list") == []
 
 
 def test_failures_say_what_to_do(server: Server) -> None:
