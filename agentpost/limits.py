@@ -128,6 +128,36 @@ class EventLimits:
 
 
 @dataclass(frozen=True, slots=True)
+class McpLimits:
+    """What one client of the Model Context Protocol may take; times in seconds."""
+
+    max_batch: int = 50
+    """Messages of one request, where the version has batches; each counts as a request."""
+    max_sessions: int = 100
+    """Open sessions of one key; the one unused for longest ends when another begins.  Clients that
+    go away without a word leave theirs behind."""
+    session_idle_s: int = 24 * 3600
+    """A session that nobody used for so long ends: assistants stay open over a working day."""
+    session_touch_s: int = 3600
+    """How often the use of a session is noted; each note is a write."""
+    max_subscriptions: int = 64
+    """Resources that one session watches; each is looked at whenever its inbox changes."""
+    ping_s: float = 25.0
+    """Between two signs of life on a stream; middle boxes drop silent connections after 30 to
+    60 s."""
+    progress_s: float = 5.0
+    """Between two progress notifications; clients count each as a reason to wait on."""
+    max_wait_s: int = 300
+    """The longest wait of one call, as in the REST API."""
+    max_file_octets: int = 256 * 1024
+    """A file given as text or base64; a larger one would fill a model's context, and is linked."""
+    max_line_octets: int = 16 * 1024 * 1024
+    """One message over stdio: as large as a request that carries mail."""
+    max_at_once: int = 16
+    """Requests at work at once over stdio; one more waits."""
+
+
+@dataclass(frozen=True, slots=True)
 class FramingLimits:
     """What one IMAP command may bring before its grammar is looked at."""
 

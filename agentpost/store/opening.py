@@ -31,6 +31,7 @@ from agentpost.store.jobs import Jobs
 from agentpost.store.keys import Keys
 from agentpost.store.labels import Labels
 from agentpost.store.mailboxes import Mailboxes, MailboxLimits
+from agentpost.store.mcp import McpSessions
 from agentpost.store.messages import Messages
 from agentpost.store.organizations import Organizations
 from agentpost.store.pool import Database, PoolLimits
@@ -98,6 +99,7 @@ class Store:
     search: Search
     idempotency: Idempotency
     uploads: Uploads
+    mcp: McpSessions
     deployment: Deployment
     jobs: Jobs
     rules: Rules
@@ -183,6 +185,7 @@ def _store(
         search=Search(door),
         idempotency=Idempotency(door),
         uploads=Uploads(door),
+        mcp=McpSessions(door),
         deployment=Deployment(door),
         jobs=Jobs(door),
         rules=Rules(door),

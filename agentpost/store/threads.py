@@ -93,6 +93,25 @@ class Threads:
 
         return await self._door.read(actor, scope, Place("thread", thread), read)
 
+    async def state(self, actor: Actor, thread: str) -> tuple[InboxId, str]:
+        """The inbox of a thread, and a text that changes whenever anything of it does.
+
+        Raises: NotFound.
+        """
+
+        async def read(connection: Connection, where: Scope) -> tuple[InboxId, str]:
+            state = await connection.value(
+                "SELECT concat_ws('.', t.version, count(p.uid), max(p.modseq)) FROM threads t"
+                " LEFT JOIN messages m ON m.thread_id = t.id"
+                " LEFT JOIN placements p ON p.message_id = m.id WHERE t.id = $1 GROUP BY t.id",
+                thread,
+            )
+            if state is None or where.inbox is None:
+                raise NotFound("There is no such thread.")
+            return where.inbox, str(state)
+
+        return await self._door.read(actor, "threads:read", Place("thread", thread), read)
+
     async def label(
         self,
         actor: Actor,

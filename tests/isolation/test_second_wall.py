@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,7 @@ async def test_foreign_ids_find_nothing_without_the_first_wall(
     environment = where.environment
     assert environment is not None
     upload = await world.store.uploads.announce(owner.owner, NewUpload("plan.csv", "text/csv", 1))
+    session = await world.store.mcp.begin(owner.owner, "mcp_of_globex", "2025-11-25")
     claim, _ = await world.store.domains.create(
         owner.owner, DomainRequest("globex.example"), environment
     )
@@ -62,6 +64,10 @@ async def test_foreign_ids_find_nothing_without_the_first_wall(
         ):
             await _nothing(attempt)
         await _nothing(lambda: store.uploads.get(thief, upload.key))
+        # Even under the name of the owner's key.
+        forger = replace(thief, credential=owner.owner.credential)
+        await _nothing(lambda: store.mcp.get(forger, session.id))
+        await _nothing(lambda: store.mcp.end(forger, session.id))
         assert await store.uploads.some(thief, "messages:send", where, [upload.key]) == {}
     kept = await world.store.messages.content(owner.owner, message)
     assert b"Attack at dawn" in kept.octets
@@ -103,6 +109,7 @@ def _attempts(
         lambda: mailboxes.rename(thief, where, "Mine", "Yours"),
         lambda: store.index.snapshot(thief, where, mailbox),  # type: ignore[arg-type]
         lambda: store.threads.get(thief, thread),
+        lambda: store.threads.state(thief, thread),
         lambda: store.inboxes.get(thief, inbox),
         lambda: store.inboxes.delete(thief, inbox),
         lambda: store.credentials.all(thief, inbox),
