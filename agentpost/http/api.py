@@ -50,6 +50,7 @@ from agentpost.net import Peer
 log = logging.getLogger("agentpost.http")
 
 _KEY: Final = re.compile(r"[A-Za-z0-9._~-]{1,256}")
+_SECRET: Final = re.compile(r"[A-Za-z0-9._~+/=-]{1,512}")
 _BEARER: Final = re.compile(r"[Bb][Ee][Aa][Rr][Ee][Rr] +([A-Za-z0-9._~+/=-]{1,512})")
 _ANONYMOUS: Final = Actor(OrganizationId(""), "", frozenset())
 _ALWAYS: Final = [("x-content-type-options", "nosniff")]
@@ -61,6 +62,25 @@ def bearer_secret(head: Head) -> str | None:
     value = head.field(b"authorization")
     match = _BEARER.fullmatch(value) if value is not None else None
     return None if match is None else match[1]
+
+
+def secret_of(head: Head, *, key_field: bool) -> str | None:
+    """The key that a request came with, or ``None``; ``key_field`` looks into x-api-key too."""
+    secret = bearer_secret(head)
+    if secret is None and key_field:
+        value = head.field(b"x-api-key")
+        match = _SECRET.fullmatch(value) if value is not None else None
+        return None if match is None else match[0]
+    return secret
+
+
+def check_scope(actor: Actor, endpoint: Endpoint) -> None:
+    """Refuse early what the store would refuse.  Raises: Forbidden."""
+    if endpoint.scope is not None and not actor.may(endpoint.scope):
+        raise Forbidden(
+            f"This needs the scope {endpoint.scope}.",
+            fix=f"Use a key that holds the scope {endpoint.scope}.",
+        )
 
 
 class _Prepared:
@@ -186,11 +206,7 @@ class _Exchange:
         if endpoint is None:
             return self.dress(problems.method_answer(match.methods, self.identity))
         actor = _ANONYMOUS if endpoint.public else await self._actor()
-        if endpoint.scope is not None and not actor.may(endpoint.scope):
-            raise Forbidden(
-                f"This needs the scope {endpoint.scope}.",
-                fix=f"Use a key that holds the scope {endpoint.scope}.",
-            )
+        check_scope(actor, endpoint)
         _check_accept(head, endpoint)
         prepared = self.api.prepared(endpoint)
         prepared.body.check_media(head)
@@ -202,7 +218,8 @@ class _Exchange:
         return Admitted(self, prepared, actor, params, query, bound)
 
     async def _actor(self) -> Actor:
-        secret = bearer_secret(self.head)
+        assert self.endpoint is not None
+        secret = secret_of(self.head, key_field=self.endpoint.key_field)
         governor = self.api.governor
         try:
             if secret is None:
@@ -351,11 +368,15 @@ class Admitted:
             exchange.api.services,
             exchange.head,
             exchange.peer,
-            _idempotency(exchange.head, body) if endpoint.idempotent else None,
+            idempotency_of(exchange.head, body) if endpoint.idempotent else None,
         )
 
 
-def _idempotency(head: Head, body: bytes) -> Idempotency | None:
+def idempotency_of(head: Head, body: bytes) -> Idempotency | None:
+    """The Idempotency-Key of a request, with the digest of what it asks for.
+
+    Raises: InvalidRequest for a key in other characters.
+    """
     key = head.field(b"idempotency-key")
     if key is None:
         return None

@@ -33,12 +33,18 @@ def make_api(
     governor: Governor,
     limits: HttpLimits,
     proxies: Proxies | None = None,
+    beside: Sequence[Routes] = (),
 ) -> Api:
-    """The REST API of the given resources, with the pages that describe it."""
+    """The REST API of the given resources, with the pages that describe it.
+
+    ``beside`` is served too, and described elsewhere.
+    """
     endpoints: list[Endpoint] = list(meta.routes.endpoints)
     for routes in resources:
         endpoints += routes.endpoints
     endpoints += meta.documentation(endpoints, services.version).endpoints
+    for routes in beside:
+        endpoints += routes.endpoints
     api = Api(endpoints, services, governor, limits, proxies)
     api.give_away_sockets(*SOCKET_PATHS)
     return api
@@ -51,7 +57,7 @@ def make_asgi(
     governor: Governor,
     limits: HttpLimits,
 ) -> QuartTrio:
-    """The ASGI application: the WebSocket; MCP and the console are mounted on it."""
+    """The ASGI application: the WebSocket; the console is mounted on it."""
     app = QuartTrio("agentpost", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = limits.max_body_octets
 

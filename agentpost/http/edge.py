@@ -14,6 +14,7 @@ from agentpost.http.connection import AsgiGate
 from agentpost.http.desk import Desk, Terms
 from agentpost.http.envelopes import Envelopes
 from agentpost.http.links import LINK_SEAL, FileLinks
+from agentpost.http.mcp.endpoint import Mcp, mcp_routes
 from agentpost.http.pages import PageMemory
 from agentpost.http.paging import Cursors
 from agentpost.http.proxies import Proxies
@@ -94,8 +95,10 @@ async def make_server(
         notifications=receiving.notifications,
     )
     proxies = Proxies(settings.trusted_proxies)
-    api = make_api(RESOURCES, desk, governor, limits, proxies)
-    asgi = make_asgi(desk, source, MailWaiter(store, bus), governor, limits)
+    waiter = MailWaiter(store, bus)
+    mcp = mcp_routes(Mcp(desk, bus, waiter))
+    api = make_api(RESOURCES, desk, governor, limits, proxies, (mcp,))
+    asgi = make_asgi(desk, source, waiter, governor, limits)
     return HttpServer(api, AsgiGate(asgi, limits, proxies), limits, stopping, (tail.run,))
 
 

@@ -140,6 +140,8 @@ class Endpoint:
     gate: Gate | None = None
     secret_path: bool = False
     """The path itself opens something: the log gets its beginning only."""
+    key_field: bool = False
+    """Takes the key in the field x-api-key too, where other servers of its kind expect it."""
 
 
 class Routes:
@@ -176,6 +178,7 @@ class Routes:
         json_answer: Any = None,
         gate: Gate | None = None,
         secret_path: bool = False,
+        key_field: bool = False,
     ) -> Callable[[Handler], Handler]:
         """Declare the decorated handler as an endpoint; it stays callable by itself."""
 
@@ -211,6 +214,7 @@ class Routes:
                     json_answer,
                     gate,
                     secret_path,
+                    key_field,
                 )
             )
             return handler

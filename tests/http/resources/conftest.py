@@ -84,7 +84,7 @@ class Caller:
                 self._stream = await trio.open_tcp_stream("127.0.0.1", self.port)
                 self._wire = h11.Connection(h11.CLIENT)
             if not path.startswith(
-                ("/api/", "/.", "/mail/", "/autodiscover", "/files/", "/internal/")
+                ("/api/", "/.", "/mail/", "/autodiscover", "/files/", "/internal/", "/mcp")
             ):
                 path = "/api/v1" + path
             answer = await self._exchange(method, path, body, fields)
