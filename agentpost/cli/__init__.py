@@ -17,6 +17,7 @@ from agentpost.cli.domain import domain_command
 from agentpost.cli.environment import environment_command
 from agentpost.cli.inbox import inbox_command
 from agentpost.cli.key import key_command
+from agentpost.cli.mcp import mcp_command
 from agentpost.cli.migrate import migrate_command
 from agentpost.cli.openapi import openapi_command
 from agentpost.cli.org import org_command
@@ -52,6 +53,7 @@ _API: Final = (
     domains_command,
     send_command,
     listen_command,
+    mcp_command,
 )
 
 

@@ -30,13 +30,17 @@ _SLACK_S: Final = 15.0
 """What an answer may take beyond the time that a waiting call asks the server to wait."""
 
 
-def _settings(
+def make_settings(
     api_key: str | None,
     base_url: str | None,
-    environment: str | None,
-    timeout_s: float,
-    max_retries: int,
+    environment: str | None = None,
+    timeout_s: float = 30.0,
+    max_retries: int = 3,
 ) -> Settings:
+    """Where the server is and how it is asked; the environment fills in what is left out.
+
+    Raises: AgentPostError when there is no key, or no URL.
+    """
     key = api_key or os.environ.get("AGENTPOST_API_KEY")
     if not key:
         raise AgentPostError(
@@ -140,7 +144,7 @@ class AgentPost(resources.Resources):
         max_retries: int = 3,
         http_client: httpx2.Client | None = None,
     ) -> None:
-        settings = _settings(api_key, base_url, environment, timeout_s, max_retries)
+        settings = make_settings(api_key, base_url, environment, timeout_s, max_retries)
         self._start(settings, http_client or httpx2.Client())
 
     def _start(self, settings: Settings, http: httpx2.Client) -> None:
@@ -207,7 +211,7 @@ class AsyncAgentPost(resources.AsyncResources):
         max_retries: int = 3,
         http_client: httpx2.AsyncClient | None = None,
     ) -> None:
-        settings = _settings(api_key, base_url, environment, timeout_s, max_retries)
+        settings = make_settings(api_key, base_url, environment, timeout_s, max_retries)
         self._start(settings, http_client or httpx2.AsyncClient())
 
     def _start(self, settings: Settings, http: httpx2.AsyncClient) -> None:
