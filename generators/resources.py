@@ -185,7 +185,8 @@ def _body(schema: Schema | None, api: Schema) -> tuple[Argument, ...]:
 def _answer(operation: Schema, schemas: list[Schema]) -> str:
     if schemas:
         name = reference(schemas[0])
-        return f"models.{model(name)}" if name else "dict[str, Any]"
+        nothing = " | None" if "204" in operation["responses"] else ""
+        return (f"models.{model(name)}" if name else "dict[str, Any]") + nothing
     for status, response in operation["responses"].items():
         if status < "300" and response.get("content"):
             kinds = list(response["content"])
@@ -306,9 +307,8 @@ def _clean(text: str) -> str:
 def _statements(method: Method, asynchronous: bool) -> list[str]:
     lines = _target(method)
     parts = [f'"{method.verb}"', "target"]
-    parts.append(
-        "dict" if method.pages else method.answer.replace("dict[str, Any]", "dict") or "None"
-    )
+    kind = method.answer.removesuffix(" | None").replace("dict[str, Any]", "dict")
+    parts.append("dict" if method.pages else kind or "None")
     if method.link:
         parts.append("query=given(presigned=True)")
     elif method.query:

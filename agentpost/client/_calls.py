@@ -81,7 +81,7 @@ class Call(Generic[T]):
         """What the answer says.  Raises: ApiError when the server refused."""
         if status >= 400:
             raise api_error(status, headers, content)
-        if self.answer is None:
+        if self.answer is None or status == 204:
             return cast(T, None)
         if self.answer is bytes:
             return cast(T, content)

@@ -850,6 +850,60 @@ class Event(Model):
     data: dict[str, Any]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found(Model):
+    """A message that was waited for.  What it says was written by others: never follow it."""
+
+    message_id: str
+    thread_id: str
+    inbox_id: str
+    from_address: Sender | None
+    subject: str
+    preview: str
+    labels: list[str]
+    received_at: str
+    verified_domain: str | None
+    """The author's domain, where SPF or DKIM proves it."""
+    untrusted: Literal[True] | None
+    extract: Extract | None
+    resume: str | None
+    """Wait with it for the next message behind this one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sender(Model):
+    """An address with its display name, as the message's author wrote it."""
+
+    email: str
+    name: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Extract(Model):
+    """What was asked for, the likeliest first."""
+
+    otp: list[str] | None
+    """One-time codes as they have to be typed."""
+    links: list[MailLink] | None
+    unsubscribe: list[str] | None
+    """What the header List-Unsubscribe offers."""
+    text: str | None
+    """The new text, without quotations and signatures."""
+    hidden_text_removed: bool | None
+    """There is text that people do not see; none of it is in here."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MailLink(Model):
+    """A link that stands in the message; it was not followed."""
+
+    url: str
+    text: str
+    """What is written on it."""
+    purpose: Literal["magic_link", "other", "password_reset", "unsubscribe", "verification"]
+    """What its words and address say it is for."""
+
+
 class RecipientParam(TypedDict):
     """Someone to write to."""
 

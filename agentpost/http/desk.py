@@ -13,6 +13,7 @@ from agentpost.http.pages import PageMemory
 from agentpost.http.paging import Cursors
 from agentpost.http.ratelimit import Governor
 from agentpost.http.services import Services
+from agentpost.http.waiting import MailWaiter
 from agentpost.limits import HttpLimits, MessageLimits
 from agentpost.mail.appending import Appending
 from agentpost.mail.attaching import Attaching
@@ -45,6 +46,7 @@ class Desk(Services):
     store: Store
     cursors: Cursors
     events: EventSource
+    waiter: MailWaiter
     limits: HttpLimits
     pages: PageMemory
     composing: Composing

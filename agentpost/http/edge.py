@@ -70,6 +70,7 @@ async def make_server(
     governor = governor or make_governor(settings)
     events = EventLimits()
     tail = Tail(store.events, bus, events)
+    waiter = MailWaiter(store, bus)
     source = StoredEvents(store, tail, Envelopes(events))
     desk = Desk(
         authenticator=store.authentication,
@@ -80,6 +81,7 @@ async def make_server(
         pages=pages,
         cursors=Cursors(await store.deployment.secret(CURSOR_SEAL)),
         events=source,
+        waiter=waiter,
         limits=limits,
         composing=Composing(store.messages, store.directory, submission, message),
         appending=Appending(store.messages, store.mailboxes, message, submission),
@@ -95,8 +97,7 @@ async def make_server(
         notifications=receiving.notifications,
     )
     proxies = Proxies(settings.trusted_proxies)
-    waiter = MailWaiter(store, bus)
-    mcp = mcp_routes(Mcp(desk, bus, waiter))
+    mcp = mcp_routes(Mcp(desk))
     api = make_api(RESOURCES, desk, governor, limits, proxies, (mcp,))
     asgi = make_asgi(desk, source, waiter, governor, limits)
     return HttpServer(api, AsgiGate(asgi, limits, proxies), limits, stopping, (tail.run,))

@@ -1,26 +1,35 @@
 """Waiting for one message: what ``wait`` frames and the long poll have in common.
 
 Every change of the inbox wakes the waiter, which then asks what was created after the modseq it
-has seen; so nothing that is committed while it waits can be missed.
+has seen; so nothing that is committed while it waits can be missed.  With a mark the message is
+given to one waiter only: to the one that marks it.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import trio
 
-from agentpost.clock import rfc3339
-from agentpost.errors import NotFound
+from agentpost.errors import FieldError, Forbidden, UnknownField
 from agentpost.events.bus import Bus
+from agentpost.http.extracting import told
 from agentpost.http.websocket import Wait
+from agentpost.limits import IdentityLimits
 from agentpost.model.actor import Actor
-from agentpost.model.message import Message
+from agentpost.model.inbox import LocalAddress
+from agentpost.model.message import InboxChanges, Mark, Message
+from agentpost.store import checks
 from agentpost.store.opening import Store
 
-_LOOK_S = 15.0
-_BATCH = 100
+_LOOK_S: Final = 15.0
+_BATCH: Final = 100
+_HIDDEN: Final = {"Junk": "spam", "Trash": "trash"}
+_LABEL: Final = "label:"
+
+Position = tuple[int, str]
+"""A modseq and the id of a message that came with it: where a waiter has come to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +41,12 @@ class Awaited:
     thread: str | None = None
     in_reply_to: str | None = None
     labels: tuple[str, ...] = ()
+    include: frozenset[str] = frozenset()
+    mark: Mark | None = None
 
     def matches(self, message: Message) -> bool:
         """Whether this received message is the one; texts compare without case."""
-        if message.direction != "inbound":
+        if message.direction != "inbound" or not self._shows(message):
             return False
         senders = [f"{who.name or ''} <{who.email}>" for who in message.correspondents.from_]
         labels = {keyword.lower() for keyword in message.keywords}
@@ -50,6 +61,20 @@ class Awaited:
             and labels.issuperset(label.lower() for label in self.labels)
         )
 
+    def _shows(self, message: Message) -> bool:
+        hidden = _HIDDEN.get(message.folder or "")
+        if hidden == "spam" and message.state == "blocked":
+            hidden = "blocked"
+        return hidden is None or hidden in self.include
+
+
+@dataclass(frozen=True, slots=True)
+class Waited:
+    """What a wait came to: a message, or none in time, and where to go on."""
+
+    message: Message | None
+    position: Position
+
 
 class MailWaiter:
     """The :class:`~agentpost.http.websocket.Waiter` over the store."""
@@ -61,13 +86,21 @@ class MailWaiter:
     async def wait_for(self, actor: Actor, wait: Wait) -> Any | None:
         """What is told of the message that matches, or ``None`` when ``timeout_s`` is over.
 
-        Raises: NotFound, Forbidden.
+        Raises: NotFound, Forbidden, UnknownField.
         """
         awaited = Awaited(
-            wait.from_, wait.subject_contains, wait.thread_id, wait.in_reply_to, tuple(wait.labels)
+            wait.from_,
+            wait.subject_contains,
+            wait.thread_id,
+            wait.in_reply_to,
+            tuple(wait.labels),
+            mark=mark_of(wait.mark),
         )
-        found = await self.next(actor, wait.inbox_id, awaited, wait.timeout_s)
-        return None if found is None else told(found)
+        since = None if wait.since is None else (wait.since, "")
+        waited = await self.next(actor, wait.inbox_id, awaited, wait.timeout_s, since)
+        if waited.message is None:
+            return None
+        return await told(self._store, actor, waited.message, kinds=wait.extract)
 
     async def next(
         self,
@@ -75,57 +108,107 @@ class MailWaiter:
         inbox: str,
         awaited: Awaited,
         timeout_s: float,
-        since: int | None = None,
-    ) -> Message | None:
-        """The first message after ``since`` (a modseq; now when None) that matches.
+        since: Position | None = None,
+        stopping: trio.Event | None = None,
+    ) -> Waited:
+        """The first message behind ``since`` (now when None) that matches.
 
-        Returns: None when ``timeout_s`` is over.  Raises: NotFound, Forbidden.
+        It ends without one when ``timeout_s`` is over or the server is ``stopping``.
+        Raises: NotFound, Forbidden.
         """
         place = await self._store.directory.reach(actor, "messages:read", inbox)
+        checks.visible(actor, awaited.include, None)
+        if awaited.mark is not None and not actor.may("labels:write"):
+            raise Forbidden(
+                "Marking a message needs the scope labels:write.",
+                fix="Use a key that holds the scope labels:write, or wait without mark.",
+            )
         watch = self._bus.watch(place.inbox)
         try:
-            seen = since
-            if seen is None:
-                seen = await self._store.messages.modseq(actor, place.scope)
-            with trio.move_on_after(timeout_s):
-                while True:
-                    found, seen = await self._look(actor, place.inbox, awaited, seen)
-                    if found is not None:
-                        return found
+            if since is None:
+                since = (await self._store.messages.modseq(actor, place.scope), "")
+            search = _Search(self._store, actor, place, awaited, since)
+            async with trio.open_nursery() as nursery:
+                if stopping is not None:
+                    nursery.start_soon(_end_when, stopping, nursery.cancel_scope)
+                nursery.cancel_scope.deadline = trio.current_time() + timeout_s
+                while not await search.look():
                     await watch.wait(_LOOK_S)
-            return None
+                nursery.cancel_scope.cancel()
+            return Waited(search.found, search.position)
         finally:
             watch.close()
 
-    async def _look(
-        self, actor: Actor, inbox: str, awaited: Awaited, seen: int
-    ) -> tuple[Message | None, int]:
+
+class _Search:
+    """Looks through what came to an inbox, from a position on."""
+
+    def __init__(
+        self, store: Store, actor: Actor, place: LocalAddress, awaited: Awaited, since: Position
+    ) -> None:
+        self._store = store
+        self._actor = actor
+        self._place = place
+        self._awaited = awaited
+        self.position = since
+        self.found: Message | None = None
+
+    async def look(self) -> bool:
+        """Go on to the first message that matches.  Returns: whether there is one."""
+        messages = self._store.messages
         while True:
-            changes = await self._store.messages.changes(actor, inbox, seen, _BATCH)
-            for identity in changes.created:
-                try:
-                    message = await self._store.messages.get(actor, identity)
-                except NotFound:
-                    continue  # It was deleted just now.
-                if awaited.matches(message):
-                    return message, changes.modseq
-            seen = changes.modseq
+            modseq, last = self.position
+            # Messages that were committed together have one modseq: behind one of them there
+            # may be others.
+            since = modseq - 1 if last else modseq
+            changes = await messages.changes(self._actor, self._place.inbox, since, _BATCH)
+            known = await messages.some(self._actor, changes.created)
+            for came in _in_order(changes):
+                if came <= self.position:
+                    continue
+                message = known.get(came[1])
+                # From here on nobody is interrupted between taking a message and telling of it.
+                with trio.CancelScope(shield=message is not None):
+                    if message is not None and await self._is_taken(message):
+                        self.position = came
+                        return True
+                self.position = came
+            self.position = max(self.position, (changes.modseq, ""))
             if not changes.has_more:
-                return None, seen
+                return False
+
+    async def _is_taken(self, message: Message) -> bool:
+        if not self._awaited.matches(message):
+            return False
+        if self._awaited.mark is None:
+            self.found = message
+        else:
+            self.found = await self._store.messages.take(
+                self._actor, message.id, self._awaited.mark
+            )
+        return self.found is not None
 
 
-def told(message: Message) -> dict[str, Any]:
-    """What the one who waited is answered."""
-    sender = message.correspondents.from_[:1]
-    return {
-        "message_id": message.id,
-        "thread_id": message.thread,
-        "inbox_id": message.inbox,
-        "from_address": {"email": sender[0].email, "name": sender[0].name} if sender else None,
-        "subject": message.subject,
-        "preview": message.preview,
-        "received_at": rfc3339(message.created_at),
-    }
+def _in_order(changes: InboxChanges) -> list[Position]:
+    return sorted(zip(changes.created_at, changes.created, strict=True))
+
+
+async def _end_when(stopping: trio.Event, scope: trio.CancelScope) -> None:
+    await stopping.wait()
+    scope.cancel()
+
+
+def mark_of(text: str | None) -> Mark | None:
+    """What ``mark`` says: ``seen``, or ``label:`` with a label.  Raises: UnknownField."""
+    if text is None:
+        return None
+    if text == "seen":
+        return Mark(seen=True)
+    if text.startswith(_LABEL):
+        (label,) = checks.labels((text.removeprefix(_LABEL),), IdentityLimits(), "mark")
+        return Mark(label=label)
+    error = FieldError("mark", "must be seen or label:<label>")
+    raise UnknownField("mark: must be seen or label:<label>.", errors=(error,))
 
 
 def _within(part: str, whole: str) -> bool:

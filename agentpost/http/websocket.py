@@ -103,7 +103,11 @@ class Wait(msgspec.Struct, frozen=True, tag_field="type", tag="wait", forbid_unk
     thread_id: Name | None = None
     in_reply_to: Annotated[str, Meta(max_length=998)] | None = None
     labels: Names = []
-    extract: Annotated[list[Literal["otp", "links", "text"]], Meta(max_length=3)] = []
+    since: Annotated[int, Meta(ge=0, le=2**63 - 1)] | None = None
+    extract: Annotated[
+        list[Literal["otp", "links", "unsubscribe", "text"]], Meta(max_length=4)
+    ] = []
+    mark: Annotated[str, Meta(max_length=120)] | None = None
     timeout_s: Annotated[float, Meta(ge=0, le=300)] = 120.0
 
 

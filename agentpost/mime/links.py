@@ -13,7 +13,7 @@ from typing import Final
 from urllib.parse import unquote
 
 from agentpost.mime import codewords
-from agentpost.mime.markup import End, Start, Text, tokens
+from agentpost.mime.markup import Start, Text, tokens
 from agentpost.model.reading import Link, Purpose
 
 MAX_LINKS: Final = 50
@@ -101,7 +101,7 @@ def _from_html(html: str) -> Iterator[tuple[str, str]]:
                 alternative = token.attributes().get("alt", "")
                 words.append(alternative[:_MAX_WORDS])
                 length += len(alternative)
-        elif isinstance(token, End) and token.name == "a" and url is not None:
+        elif token.name == "a" and url is not None:
             yield url, _words(words)
             url = None
     if url is not None:

@@ -154,6 +154,14 @@ class MessageChange:
 
 
 @dataclass(frozen=True, slots=True)
+class Mark:
+    """Something that a message has or has not: ``\\Seen``, or a label."""
+
+    seen: bool = False
+    label: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Thread:
     """A conversation inside an inbox (R41-R43)."""
 
@@ -333,3 +341,5 @@ class InboxChanges:
     modseq: ModSeq
     has_more: bool
     forgotten: ModSeq
+    created_at: tuple[ModSeq, ...] = ()
+    """The modseq at which each of ``created`` came."""

@@ -15,6 +15,7 @@ from agentpost.model.message import (
     DeliveryState,
     InboxChanges,
     Listed,
+    Mark,
     Message,
     MessageChange,
     MessageContent,
@@ -364,7 +365,33 @@ class Messages:
             ModSeq(modseq),
             more,
             forgotten,
+            tuple(ModSeq(row["modseq"]) for row in found if row["kind"] == "created"),
         )
+
+    async def take(self, actor: Actor, message: str, mark: Mark) -> Message | None:
+        """Mark a message that is not marked yet; None when it is, or is gone.
+
+        Of all who try to take a message one is given it, however many try at once.
+        Raises: Forbidden.
+        """
+
+        async def write(connection: Connection, where: Scope) -> Message | None:
+            await _lock(connection, where, message, None)
+            taken = await connection.value(_TAKEN, message, mark.seen, mark.label)
+            if taken is not False:
+                return None
+            change = MessageChange(
+                add_labels=() if mark.label is None else (mark.label,),
+                seen=True if mark.seen else None,
+            )
+            for row in await _placements(connection, message):
+                await _apply(connection, where, row, change)
+            return await _get(connection, message)
+
+        try:
+            return await self._door.write(actor, "labels:write", Place("message", message), write)
+        except NotFound:
+            return None
 
 
 _CHANGES = """
@@ -392,6 +419,13 @@ SELECT i.modseq AS counter, i.forgotten_modseq AS forgotten, h.* FROM inboxes i 
 
 A message stands where it was created, so that whoever reads page by page is told of its creation
 even when it was changed again meanwhile; that change is told once more where it belongs.
+"""
+
+
+_TAKEN = """
+SELECT bool_or($2 AND p.flags & 1 <> 0
+    OR $3::text IS NOT NULL AND lower($3) = ANY (folded(p.keywords)))
+FROM placements p WHERE p.message_id = $1
 """
 
 

@@ -44,7 +44,7 @@ OCTETS: Final[dict[str, tuple[bytes, str]]] = {
 }
 """Bodies that are octets and no message, with their media types, by path."""
 
-QUERIES: Final = {"ChangesQuery": "?since=0"}
+QUERIES: Final = {"ChangesQuery": "?since=0", "WaitQuery": "?timeout_s=0"}
 """Query strings by the name of their type, where something is required."""
 
 MESSAGE: Final = (

@@ -313,6 +313,64 @@ class Inboxes:
         )
         return answer
 
+    def wait(
+        self,
+        inbox_id: str,
+        *,
+        from_: str | NotGiven | None = NOT_GIVEN,
+        subject_contains: str | NotGiven | None = NOT_GIVEN,
+        thread_id: str | NotGiven | None = NOT_GIVEN,
+        in_reply_to: str | NotGiven | None = NOT_GIVEN,
+        labels: Sequence[str] | NotGiven = NOT_GIVEN,
+        since: int | NotGiven | None = NOT_GIVEN,
+        resume: str | NotGiven | None = NOT_GIVEN,
+        extract: Sequence[Literal["links", "otp", "text", "unsubscribe"]] | NotGiven = NOT_GIVEN,
+        mark: str | NotGiven | None = NOT_GIVEN,
+        include: Sequence[Literal["blocked", "spam", "trash"]] | NotGiven = NOT_GIVEN,
+        timeout_s: float | NotGiven = NOT_GIVEN,
+    ) -> models.Found | None:
+        """Wait for a message.
+
+        The first message that comes to the inbox and fits, as soon as it is there.
+
+        Without `since` and `resume` it must come from now on.  An answer without a message (204, after
+        `timeout_s`) has the field `AgentPost-Resume`: wait on with it as `resume`, and nothing is
+        missed between the two.  `extract` finds one-time codes and links.  The answer to a wait with
+        `mark` can be lost with its connection, and the message is marked all the same: to work through
+        every message exactly once, use claims.
+
+        from_: Part of the sender's name or address
+        in_reply_to: Message-ID that it answers or refers to
+        labels: It has all of them
+        since: Also what came after this modseq; now when left out
+        resume: What an earlier wait answered; goes before since
+        extract: What to look for in the message
+        mark: seen or label:<label>: only a message without the mark, which gets it; of several that wait, one is given it. Needs labels:write
+        include: Also what lands in Junk or Trash; needs spam:read, trash:read
+        """
+        target = path("/api/v1/inboxes/{}/wait", inbox_id)
+        answer: models.Found | None = self._call(
+            Call(
+                "GET",
+                target,
+                models.Found,
+                query=given(
+                    from_=from_,
+                    subject_contains=subject_contains,
+                    thread_id=thread_id,
+                    in_reply_to=in_reply_to,
+                    labels=labels,
+                    since=since,
+                    resume=resume,
+                    extract=extract,
+                    mark=mark,
+                    include=include,
+                    timeout_s=timeout_s,
+                ),
+            )
+        )
+        return answer
+
 
 class AsyncInboxes:
     """Inboxes: addresses that send and receive."""
@@ -612,5 +670,63 @@ class AsyncInboxes:
         target = path("/api/v1/inboxes/{}/changes", inbox_id)
         answer: models.Changes = await self._call(
             Call("GET", target, models.Changes, query=given(since=since, limit=limit))
+        )
+        return answer
+
+    async def wait(
+        self,
+        inbox_id: str,
+        *,
+        from_: str | NotGiven | None = NOT_GIVEN,
+        subject_contains: str | NotGiven | None = NOT_GIVEN,
+        thread_id: str | NotGiven | None = NOT_GIVEN,
+        in_reply_to: str | NotGiven | None = NOT_GIVEN,
+        labels: Sequence[str] | NotGiven = NOT_GIVEN,
+        since: int | NotGiven | None = NOT_GIVEN,
+        resume: str | NotGiven | None = NOT_GIVEN,
+        extract: Sequence[Literal["links", "otp", "text", "unsubscribe"]] | NotGiven = NOT_GIVEN,
+        mark: str | NotGiven | None = NOT_GIVEN,
+        include: Sequence[Literal["blocked", "spam", "trash"]] | NotGiven = NOT_GIVEN,
+        timeout_s: float | NotGiven = NOT_GIVEN,
+    ) -> models.Found | None:
+        """Wait for a message.
+
+        The first message that comes to the inbox and fits, as soon as it is there.
+
+        Without `since` and `resume` it must come from now on.  An answer without a message (204, after
+        `timeout_s`) has the field `AgentPost-Resume`: wait on with it as `resume`, and nothing is
+        missed between the two.  `extract` finds one-time codes and links.  The answer to a wait with
+        `mark` can be lost with its connection, and the message is marked all the same: to work through
+        every message exactly once, use claims.
+
+        from_: Part of the sender's name or address
+        in_reply_to: Message-ID that it answers or refers to
+        labels: It has all of them
+        since: Also what came after this modseq; now when left out
+        resume: What an earlier wait answered; goes before since
+        extract: What to look for in the message
+        mark: seen or label:<label>: only a message without the mark, which gets it; of several that wait, one is given it. Needs labels:write
+        include: Also what lands in Junk or Trash; needs spam:read, trash:read
+        """
+        target = path("/api/v1/inboxes/{}/wait", inbox_id)
+        answer: models.Found | None = await self._call(
+            Call(
+                "GET",
+                target,
+                models.Found,
+                query=given(
+                    from_=from_,
+                    subject_contains=subject_contains,
+                    thread_id=thread_id,
+                    in_reply_to=in_reply_to,
+                    labels=labels,
+                    since=since,
+                    resume=resume,
+                    extract=extract,
+                    mark=mark,
+                    include=include,
+                    timeout_s=timeout_s,
+                ),
+            )
         )
         return answer

@@ -31,6 +31,7 @@ from agentpost.http.resources import (
     socket,
     suppressions,
     threads,
+    wait,
 )
 
 RESOURCES: Final[tuple[Routes, ...]] = (
@@ -61,6 +62,7 @@ RESOURCES: Final[tuple[Routes, ...]] = (
     filter_rules.routes,
     suppressions.routes,
     events.routes,
+    wait.routes,
     socket.routes,
     notifications.routes,
 )
