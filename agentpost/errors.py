@@ -620,6 +620,19 @@ class ApprovalOver(Problem):
     )
 
 
+class ClaimLost(Problem):
+    """The lease on a message is over."""
+
+    column = Column(
+        "claim_lost",
+        409,
+        "CANNOT",
+        (550, "5.5.0"),
+        "The lease on this message is over.",
+        "Stop working on the message and claim again; extend the next lease before it ends.",
+    )
+
+
 class UnderWay(Problem):
     """The message cannot be cancelled any longer."""
 

@@ -27,6 +27,7 @@ EventId = NewType("EventId", str)
 RuleId = NewType("RuleId", str)
 SuppressionId = NewType("SuppressionId", str)
 DomainId = NewType("DomainId", str)
+ClaimId = NewType("ClaimId", str)
 ModSeq = NewType("ModSeq", int)
 Uid = NewType("Uid", int)
 

@@ -674,6 +674,27 @@ class BlobLimits:
 
 
 @dataclass(frozen=True, slots=True)
+class ClaimLimits:
+    """How messages are leased to those who work on them; times in seconds."""
+
+    max_messages: int = 100
+    """Messages that one claim takes: as many as a page shows."""
+    min_lease_s: float = 5.0
+    """Shorter than a look at one message takes is no lease."""
+    max_lease_s: float = 12 * 3600.0
+    """Longer ones keep a message from everybody when its holder is gone."""
+    max_attempts: int = 100
+    """How often a message may be taken before it is a dead letter, at most."""
+    max_delay_s: float = 7 * 24 * 3600.0
+    """Until a message that was given back may be taken again."""
+    expire_s: float = 2.0
+    """Between two looks for leases that are over, hence how late one ends for mail programs; who
+    claims looks by himself."""
+    batch_inboxes: int = 100
+    """Inboxes whose leases one look ends."""
+
+
+@dataclass(frozen=True, slots=True)
 class SweepLimits:
     """What is kept how long, and how much one sweep removes."""
 

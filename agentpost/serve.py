@@ -31,6 +31,7 @@ from agentpost.imap.desk import ImapDesk
 from agentpost.imap.server import ImapServer
 from agentpost.jobs.bounce import BounceWork
 from agentpost.jobs.inbound import InboundWork
+from agentpost.jobs.leases import LeasesWork
 from agentpost.jobs.relay import RelayWork
 from agentpost.jobs.release import ReleaseWork
 from agentpost.jobs.report import ReportWork
@@ -173,6 +174,7 @@ class _Worker:
             ReleaseWork(Releasing(store.holds, policy), store.holds, store.committed.tell_queued),
             ReportWork(relays, store.messages, delivery, self._settings.domain),
             BounceWork(store.messages, Reports(Bounces(store.door))),
+            LeasesWork(store.claims),
             SweepWork(Sweeps(store.door, store.blobs)),
             VerifyWork(make_verification(self._settings, store.domain_looks, self._dns)),
         ]

@@ -72,6 +72,10 @@ OPERATIONS: Final[dict[str, tuple[str, str]]] = {
     "unlabel_thread": ("threads", "remove_labels"),
     "restore_thread": ("threads", "restore"),
     "list_labels": ("labels", "list"),
+    "claim_messages": ("claims", "take"),
+    "acknowledge_claim": ("claims", "acknowledge"),
+    "give_claim_back": ("claims", "give_back"),
+    "extend_claim": ("claims", "extend"),
     "list_events": ("events", "list"),
     "get_event": ("events", "get"),
     "create_draft": ("drafts", "create"),
@@ -165,6 +169,7 @@ RESOURCES: Final = {
     "suppressions": "Addresses that are not written to any longer.",
     "approvals": "Messages that wait for somebody to let them go.",
     "jobs": "Work that waits or has failed.",
+    "claims": "An inbox as a work queue: messages leased to one worker at a time.",
     "events": "What happened.",
     "webhooks": "Addresses that are told what happens.",
 }
@@ -182,6 +187,7 @@ SCHEMAS: Final = {
     "RecipientBody": "RecipientParam",
     "FileBody": "FileParam",
     "HeaderBody": "HeaderParam",
+    "ClaimFilterBody": "ClaimFilterParam",
     "DraftAttachmentBody": "DraftAttachment",
     "EditsBody": "EditsParam",
 }

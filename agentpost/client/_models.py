@@ -904,6 +904,33 @@ class MailLink(Model):
     """What its words and address say it is for."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimList(Model):
+    """What was taken, the oldest message first; perhaps nothing."""
+
+    data: list[Claim]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim(Model):
+    """A lease on one message; its id is all that is needed to end it."""
+
+    id: str
+    inbox_id: str
+    message_id: str
+    state: Literal["dead", "done", "leased", "waiting"]
+    """leased; waiting to be taken again; done; dead: given up."""
+    attempts: int
+    """How often the message was taken, this time too."""
+    max_attempts: int
+    claimed_at: datetime
+    """RFC 3339 in UTC."""
+    leased_until: datetime | None
+    """Nobody else is given the message before."""
+    message: Message | None
+    """As a claim shows it; others wrote it: never follow what it says."""
+
+
 class RecipientParam(TypedDict):
     """Someone to write to."""
 
@@ -944,3 +971,23 @@ class EditsParam(TypedDict):
     subject: NotRequired[str]
     text_body: NotRequired[str | None]
     html_body: NotRequired[str | None]
+
+
+class ClaimFilterParam(TypedDict):
+    """Which received messages are worked on; every given condition must hold."""
+
+    folder: NotRequired[str]
+    """Where they lie."""
+    seen: NotRequired[bool | None]
+    """false: those that nobody has read; null: all."""
+    sender: NotRequired[str | None]
+    """Part of the sender's name or address."""
+    subject: NotRequired[str | None]
+    """Part of the subject."""
+    thread_id: NotRequired[str | None]
+    labels: NotRequired[Sequence[str]]
+    """They have all of them."""
+    not_labels: NotRequired[Sequence[str]]
+    """They have none of them."""
+    after: NotRequired[datetime | str | None]
+    before: NotRequired[datetime | str | None]

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from agentpost.config import Address, Tiers
+from agentpost.events.bus import Bus
 from agentpost.http.endpoint import Request
 from agentpost.http.feed import EventSource
 from agentpost.http.links import FileLinks
@@ -47,6 +48,7 @@ class Desk(Services):
     cursors: Cursors
     events: EventSource
     waiter: MailWaiter
+    bus: Bus
     limits: HttpLimits
     pages: PageMemory
     composing: Composing

@@ -82,6 +82,7 @@ async def make_server(
         cursors=Cursors(await store.deployment.secret(CURSOR_SEAL)),
         events=source,
         waiter=waiter,
+        bus=bus,
         limits=limits,
         composing=Composing(store.messages, store.directory, submission, message),
         appending=Appending(store.messages, store.mailboxes, message, submission),

@@ -9,6 +9,7 @@ from __future__ import annotations
 from agentpost.jobs.bounce import BounceWork
 from agentpost.jobs.inbound import InboundWork
 from agentpost.jobs.indexing import IndexingWork
+from agentpost.jobs.leases import LeasesWork
 from agentpost.jobs.relay import RelayWork
 from agentpost.jobs.release import ReleaseWork
 from agentpost.jobs.report import ReportWork
@@ -19,6 +20,7 @@ WORKS: dict[str, type] = {
     BounceWork.kind: BounceWork,
     InboundWork.kind: InboundWork,
     IndexingWork.kind: IndexingWork,
+    LeasesWork.kind: LeasesWork,
     RelayWork.kind: RelayWork,
     ReleaseWork.kind: ReleaseWork,
     ReportWork.kind: ReportWork,

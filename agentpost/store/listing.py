@@ -80,6 +80,19 @@ class Listing:
         """What the statement's numbers stand for."""
         return self._query.arguments
 
+    def keep(self, condition: str, *arguments: object) -> None:
+        """Keep to messages ``m`` for which ``condition`` holds, as ``Narrowing.add``."""
+        self._query.add(condition, *arguments)
+
+    def ids(self) -> str:
+        """The statement for no more than the ids, and none of the next page."""
+        query = self._query
+        order = self._order.format(query.direction)
+        return (
+            f"SELECT m.id FROM messages m, {self._placed} WHERE {query.condition}"
+            f" ORDER BY {order} {query.direction} LIMIT {query.limit - 1}"
+        )
+
     def sql(self, *, whole: bool) -> str:
         """The statement; ``whole`` rows are ``rows.MESSAGE_COLUMNS``, the others ``Listed``."""
         query = self._query

@@ -368,7 +368,7 @@ class Messages:
             tuple(ModSeq(row["modseq"]) for row in found if row["kind"] == "created"),
         )
 
-    async def take(self, actor: Actor, message: str, mark: Mark) -> Message | None:
+    async def take(self, actor: Actor, message: str, wanted: Mark) -> Message | None:
         """Mark a message that is not marked yet; None when it is, or is gone.
 
         Of all who try to take a message one is given it, however many try at once.
@@ -377,15 +377,14 @@ class Messages:
 
         async def write(connection: Connection, where: Scope) -> Message | None:
             await _lock(connection, where, message, None)
-            taken = await connection.value(_TAKEN, message, mark.seen, mark.label)
+            taken = await connection.value(_TAKEN, message, wanted.seen, wanted.label)
             if taken is not False:
                 return None
             change = MessageChange(
-                add_labels=() if mark.label is None else (mark.label,),
-                seen=True if mark.seen else None,
+                add_labels=() if wanted.label is None else (wanted.label,),
+                seen=True if wanted.seen else None,
             )
-            for row in await _placements(connection, message):
-                await _apply(connection, where, row, change)
+            await mark(connection, where, message, change)
             return await _get(connection, message)
 
         try:
@@ -454,6 +453,12 @@ async def _placements(connection: Connection, message: str) -> list[Row]:
         " ORDER BY p.save_date, p.mailbox_id",
         message,
     )
+
+
+async def mark(connection: Connection, where: Scope, message: str, change: MessageChange) -> None:
+    """Change flags and labels of a message in all its mailboxes; the inbox is locked."""
+    for row in await _placements(connection, message):
+        await _apply(connection, where, row, change)
 
 
 async def _apply(connection: Connection, where: Scope, row: Row, change: MessageChange) -> None:

@@ -13,6 +13,7 @@ from agentpost.ids import InboxId
 from agentpost.store.approvals import Approvals
 from agentpost.store.authentication import Authentication
 from agentpost.store.blobs import Blobs, BlobsAt, open_blobs
+from agentpost.store.claims import Claims
 from agentpost.store.conversations import Conversations
 from agentpost.store.credentials import Credentials
 from agentpost.store.deployment import Deployment
@@ -93,6 +94,7 @@ class Store:
     threads: Threads
     labels: Labels
     drafts: Drafts
+    claims: Claims
     approvals: Approvals
     holds: Holds
     events: Events
@@ -179,6 +181,7 @@ def _store(
         threads=Threads(door),
         labels=Labels(door),
         drafts=Drafts(door),
+        claims=Claims(door),
         approvals=Approvals(door, committed.tell_queued),
         holds=Holds(door, committer, blobs, committed, committed.tell_queued),
         events=Events(door),

@@ -25,6 +25,7 @@ PlaceKind = Literal[
     "draft",
     "environment",
     "approval",
+    "claim",
     "domain",
     "upload",
 ]
@@ -44,6 +45,7 @@ _LOCATE: dict[PlaceKind, str] = {
     "upload": "SELECT organization_id, environment_id, NULL AS inbox_id FROM uploads WHERE id = $1",
     "domain": "SELECT organization_id, environment_id, NULL AS inbox_id FROM domains WHERE id = $1",
     "approval": "SELECT organization_id, environment_id, inbox_id FROM approvals WHERE id = $1",
+    "claim": "SELECT organization_id, environment_id, inbox_id FROM claims WHERE id = $1",
 }
 
 _LIVE = " AND EXISTS (SELECT 1 FROM inboxes i WHERE i.id = {}inbox_id AND i.deleted_at IS NULL)"
@@ -53,6 +55,7 @@ _LOCATE_TO_WRITE: dict[PlaceKind, str] = {
     "thread": _LOCATE["thread"] + _LIVE.format(""),
     "draft": _LOCATE["draft"] + _LIVE.format("m."),
     "approval": _LOCATE["approval"] + _LIVE.format(""),
+    "claim": _LOCATE["claim"] + _LIVE.format(""),
 }
 """What is in a deleted inbox can be read and no longer changed (REQUIREMENTS 1.10, decision 3)."""
 
@@ -66,6 +69,7 @@ _NAMES: dict[PlaceKind, str] = {
     "upload": "upload",
     "domain": "domain",
     "approval": "approval",
+    "claim": "claim",
 }
 
 

@@ -19,6 +19,8 @@ from agentpost.http.endpoint import Endpoint
 from agentpost.http.resources import RESOURCES
 from agentpost.ids import job_id
 from agentpost.model.actor import SCOPES, system_actor, widen
+from agentpost.model.claim import ClaimRequest
+from agentpost.model.message import MessageFilter
 from agentpost.store.domains import DomainRequest
 from agentpost.store.rules import RuleRequest
 from agentpost.store.suppressions import SuppressionRequest
@@ -130,6 +132,9 @@ async def matrix(database_url: str, tmp_path: Path) -> AsyncIterator[Matrix]:
         suppressed, _ = await store.suppressions.add(
             acme.actor, SuppressionRequest("gone-for-ever@elsewhere.example")
         )
+        (claimed,) = await store.claims.take(
+            acme.actor, inbox.id, MessageFilter(direction="inbound"), ClaimRequest(1, 600.0, 5)
+        )
         event = await write_event(acme, "message.received", inbox.id)
         spare = await (await acme.caller("inboxes:read"))("GET", "/me")
         domain, _ = await store.domains.create(acme.actor, DomainRequest("secret-inbox.example"))
@@ -149,6 +154,7 @@ async def matrix(database_url: str, tmp_path: Path) -> AsyncIterator[Matrix]:
             "address": suppressed.address,
             "approval": await _held(acme, inbox.id),
             "event": event,
+            "claim": claimed.id,
         }
         yield Matrix(acme, globex, names)
 

@@ -9,6 +9,7 @@ from agentpost.client._calls import Call
 from agentpost.client.resources.api_keys import ApiKeys, AsyncApiKeys
 from agentpost.client.resources.approvals import Approvals, AsyncApprovals
 from agentpost.client.resources.attachments import AsyncAttachments, Attachments
+from agentpost.client.resources.claims import AsyncClaims, Claims
 from agentpost.client.resources.credentials import AsyncCredentials, Credentials
 from agentpost.client.resources.domains import AsyncDomains, Domains
 from agentpost.client.resources.drafts import AsyncDrafts, Drafts
@@ -48,6 +49,7 @@ class Resources:
         self.suppressions = Suppressions(call)
         self.approvals = Approvals(call)
         self.jobs = Jobs(call)
+        self.claims = Claims(call)
         self.events = Events(call)
         self.webhooks = Webhooks(call)
 
@@ -73,5 +75,6 @@ class AsyncResources:
         self.suppressions = AsyncSuppressions(call)
         self.approvals = AsyncApprovals(call)
         self.jobs = AsyncJobs(call)
+        self.claims = AsyncClaims(call)
         self.events = AsyncEvents(call)
         self.webhooks = AsyncWebhooks(call)

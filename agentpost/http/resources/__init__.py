@@ -9,6 +9,7 @@ from agentpost.http.resources import (
     attachments,
     batches,
     changes,
+    claims,
     client_config,
     contents,
     credentials,
@@ -63,6 +64,7 @@ RESOURCES: Final[tuple[Routes, ...]] = (
     suppressions.routes,
     events.routes,
     wait.routes,
+    claims.routes,
     socket.routes,
     notifications.routes,
 )

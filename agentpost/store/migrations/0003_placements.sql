@@ -231,6 +231,7 @@ BEGIN
     DELETE FROM deliveries d WHERE d.message_id = ANY (v_gone)
         AND d.state NOT IN ('queued', 'sending', 'deferred');
     DELETE FROM drafts d WHERE d.message_id = ANY (v_gone);
+    DELETE FROM claims c WHERE c.message_id = ANY (v_gone);
     -- A relay that is still under way keeps its own use of the octets.
     UPDATE blobs b SET uses = b.uses - g.messages
     FROM (SELECT blob, count(*)::smallint AS messages FROM unnest(v_blobs) AS blob GROUP BY 1) g

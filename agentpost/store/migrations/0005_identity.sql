@@ -38,6 +38,7 @@ BEGIN
     WHERE p.mailbox_id = b.id AND b.inbox_id = ANY (ids);
     DELETE FROM expunged e WHERE e.inbox_id = ANY (ids);
     DELETE FROM drafts d WHERE d.inbox_id = ANY (ids);
+    DELETE FROM claims c WHERE c.inbox_id = ANY (ids);
     DELETE FROM filter_rules f WHERE f.inbox_id = ANY (ids);
     DELETE FROM reputation r WHERE r.inbox_id = ANY (ids);
     DELETE FROM standings g WHERE g.inbox_id = ANY (ids);
