@@ -19,7 +19,6 @@ from agentpost.http.decode import BodyDecoder, QueryDecoder
 from agentpost.http.desk import Desk
 from agentpost.http.endpoint import Endpoint, Handler, Request, Response
 from agentpost.http.resources import RESOURCES
-from agentpost.http.waiting import MailWaiter
 from agentpost.http.wire import Framing, Head
 from agentpost.limits import McpLimits
 from agentpost.model.actor import Actor
@@ -42,7 +41,6 @@ class Calling:
 
     actor: Actor
     desk: Desk
-    waiter: MailWaiter
     request_id: str
     peer: Peer
     limits: McpLimits = McpLimits()
@@ -60,6 +58,18 @@ class Calling:
 
         ``key`` is an Idempotency-Key.  Raises: Problem, as the endpoint does.
         """
+        return plain(await self.response(handler, params, query=query, body=body, key=key))
+
+    async def response(
+        self,
+        handler: Handler,
+        params: Mapping[str, str] | None = None,
+        *,
+        query: Mapping[str, Any] | None = None,
+        body: Mapping[str, Any] | None = None,
+        key: str | None = None,
+    ) -> Response:
+        """The whole answer that an endpoint gives.  Raises: Problem, as it does."""
         endpoint = _ENDPOINTS[handler]
         check_scope(self.actor, endpoint)
         queries, bodies = _decoders(handler)
@@ -76,7 +86,7 @@ class Calling:
             self.peer,
             idempotency_of(head, octets) if endpoint.idempotent else None,
         )
-        return _plain(await handler(request))
+        return await handler(request)
 
 
 def _head(
@@ -105,7 +115,8 @@ def _spelt(value: Any) -> str:
     return str(value)
 
 
-def _plain(response: Response) -> Any:
+def plain(response: Response) -> Any:
+    """The body of an answer as plain values."""
     if isinstance(response.body, bytes):
         return msgspec.json.decode(response.body)
     return msgspec.json.decode(msgspec.json.encode(response.body))

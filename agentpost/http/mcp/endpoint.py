@@ -16,7 +16,6 @@ from urllib.parse import urlsplit
 
 from agentpost.clock import now
 from agentpost.errors import Forbidden, InvalidRequest, NotFound, RateLimited
-from agentpost.events.bus import Bus
 from agentpost.http.answer import JSON
 from agentpost.http.api import secret_of
 from agentpost.http.desk import Desk
@@ -27,7 +26,6 @@ from agentpost.http.mcp.calling import Calling
 from agentpost.http.mcp.server import Visit
 from agentpost.http.mcp.stream import Streaming
 from agentpost.http.mcp.wire import Call, Params, RpcError
-from agentpost.http.waiting import MailWaiter
 from agentpost.limits import McpLimits
 from agentpost.model.mcp import McpSession
 
@@ -53,8 +51,6 @@ class Mcp:
     """What the endpoint reaches."""
 
     desk: Desk
-    bus: Bus
-    waiter: MailWaiter
     limits: McpLimits = McpLimits()
 
     async def post(self, request: Asked) -> Response:
@@ -79,7 +75,7 @@ class Mcp:
         session = await self._session(request)
         number = await self.desk.store.mcp.open_stream(request.actor, session.id)
         credential = Credential(self.desk.authenticator, secret, request.peer.address)
-        streaming = Streaming(self._calling(request), credential, session.id, number, self.bus)
+        streaming = Streaming(self._calling(request), credential, session.id, number)
         return _streamed(streaming.frames(), session)
 
     async def delete(self, request: Asked) -> Response:
@@ -132,9 +128,7 @@ class Mcp:
         return session
 
     def _calling(self, request: Asked) -> Calling:
-        return Calling(
-            request.actor, self.desk, self.waiter, request.request_id, request.peer, self.limits
-        )
+        return Calling(request.actor, self.desk, request.request_id, request.peer, self.limits)
 
 
 async def _answers(visit: Visit, calls: list[Call]) -> AsyncIterator[Params]:

@@ -79,12 +79,11 @@ class Streaming:
     credential: Credential
     session: str
     number: int
-    bus: Bus
 
     async def frames(self) -> AsyncIterator[bytes]:
         """Server-sent events, until the session, the key, the server or the client ends."""
         yield _PING  # The head leaves with the first octets.
-        ear = Ear(self.bus)
+        ear = Ear(self.call.desk.bus)
         stopping = self.call.desk.stopping
         try:
             while not stopping.is_set():

@@ -48,7 +48,12 @@ async def test_r139_an_agent_makes_an_inbox_sends_waits_reads_and_replies(
             found.append(
                 await session.call_tool(
                     "wait_for_message",
-                    {"inbox": ada["email"], "from": "support", "timeout_s": 30},
+                    {
+                        "inbox": ada["email"],
+                        "from": "support",
+                        "extract": ["otp"],
+                        "timeout_s": 30,
+                    },
                     progress_callback=progress,
                 )
             )
@@ -66,7 +71,12 @@ async def test_r139_an_agent_makes_an_inbox_sends_waits_reads_and_replies(
         assert answer["status"] == "delivered"
         arrived = content(found[0])
         assert arrived["matched"]
-        assert re.search(r"\b\d{6}\b", arrived["message"]["extracted_text"])
+        assert arrived["message"]["extract"]["otp"] == ["482913"]
+        message = {"message_id": arrived["message"]["message_id"], "consume": True}
+        assert content(await session.call_tool("extract_codes", message))["otp"] == ["482913"]
+        unread = {"inbox": ada["id"], "unread": True}
+        left = content(await session.call_tool("list_messages", unread))["data"]
+        assert [one for one in left if one["direction"] == "inbound"] == []
         thread = content(await session.call_tool("get_thread", {"thread_id": first["thread_id"]}))
         assert [one["direction"] for one in thread["messages"]["data"]] == ["inbound", "outbound"]
 

@@ -137,6 +137,8 @@ async def test_another_organization_s_mail_is_not_there(
             "to": ["a@b.example"],
             "confirm": True,
             "timeout_s": 1,
+            "claim_id": "clm_01JQ8X5K2M3N4P5R6S7T8V9W00",
+            "outcome": "done",
         }
         properties = tool.listing["inputSchema"]["properties"]
         given = {name: value for name, value in arguments.items() if name in properties}
@@ -145,7 +147,7 @@ async def test_another_organization_s_mail_is_not_there(
         body = request("tools/call", name=tool.name, arguments=given)
         answer = await hand.post(body, accept="application/json")
         assert b"secret" not in answer.octets
-        if given.keys() & {"inbox", "message_id", "thread_id", "draft_id"}:
+        if given.keys() & {"inbox", "message_id", "thread_id", "draft_id", "claim_id"}:
             assert answer.json["result"]["isError"], tool.name
             told = json.loads(answer.json["result"]["content"][0]["text"])
             assert told["error"]["code"] == "not_found", tool.name
@@ -330,6 +332,21 @@ async def test_domains(acme: Tenant) -> None:
     with pytest.raises(Refused) as refused:
         await use(hand, "verify_domain", domain="dom_01JQ8X5K2M3N4P5R6S7T8V9W00")
     assert refused.value.told["code"] == "not_found"
+
+
+async def test_working_through_an_inbox(api: Api, acme: Tenant) -> None:
+    hand = await by_hand(acme)
+    inbox = await acme.inbox()
+    for subject in ("One", "Two"):
+        await deliver(api.store, inbox, letter(subject))
+    taken = (await use(hand, "claim_messages", inbox=inbox.id, max=1, lease_s=60))["data"]
+    assert taken[0]["message"]["subject"] == "One"
+    other = (await use(hand, "claim_messages", inbox=inbox.id, max=5))["data"]
+    assert [one["message"]["subject"] for one in other] == ["Two"]
+    done = await use(hand, "finish_claim", claim_id=taken[0]["id"], outcome="done")
+    assert done["state"] == "done"
+    back = await use(hand, "finish_claim", claim_id=other[0]["id"], outcome="retry")
+    assert back["state"] == "waiting"
 
 
 async def test_events(api: Api, acme: Tenant) -> None:

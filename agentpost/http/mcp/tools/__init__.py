@@ -7,6 +7,7 @@ from typing import Final
 from agentpost.http.mcp.tool import Tool
 from agentpost.http.mcp.tools import (
     approvals,
+    claims,
     domains,
     drafts,
     happenings,
@@ -25,6 +26,7 @@ TOOLS: Final[dict[str, Tool]] = {
         messages,
         sending,
         waiting,
+        claims,
         drafts,
         approvals,
         domains,

@@ -1,19 +1,25 @@
-"""Tools that wait for mail."""
+"""Tools that wait for mail, and find in it what it was waited for."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
+import msgspec
 import trio
-from msgspec import UNSET, Meta
+from msgspec import UNSET, Meta, UnsetType
 
-from agentpost.http.mcp.calling import Calling
-from agentpost.http.mcp.tool import Arguments, Progress, Text, Tools
-from agentpost.http.resources import messages
-from agentpost.http.waiting import Awaited
+from agentpost.http.extracting import Kind, extracted
+from agentpost.http.mcp.calling import Calling, plain
+from agentpost.http.mcp.tool import Arguments, Progress, Text, Tools, Truth
+from agentpost.http.resources import messages, wait
+from agentpost.store import checks
 
 tools = Tools()
+
+_CODES: Final[tuple[Kind, ...]] = ("otp", "links")
+
+Kinds = list[Kind] | UnsetType
 
 
 class Wait(Arguments, frozen=True, rename={"from_": "from"}):
@@ -24,11 +30,21 @@ class Wait(Arguments, frozen=True, rename={"from_": "from"}):
     subject_contains: Text = UNSET
     thread_id: Text = UNSET
     in_reply_to: Text = UNSET
+    extract: Kinds = UNSET
     timeout_s: Annotated[int, Meta(ge=1, le=300)] = 60
 
 
+class Codes(Arguments, frozen=True):
+    """What is looked for in a message."""
+
+    message_id: str
+    kinds: Kinds = UNSET
+    consume: Annotated[Truth, Meta(description="Mark it seen")] = UNSET
+
+
 @tools.add(
-    "Wait until the next message arrives that matches; matched is false when none came.",
+    "Wait until the next message arrives that matches; matched is false when none came."
+    " extract finds codes and links in it.",
     Wait,
     "messages:read",
     hints="RO",
@@ -36,30 +52,39 @@ class Wait(Arguments, frozen=True, rename={"from_": "from"}):
     waits=True,
 )
 async def wait_for_message(call: Calling, arguments: Wait) -> AsyncIterator[Any]:
-    """What arrives after the call began; telling in between how long it has waited."""
-    given = arguments.given("from", "subject_contains", "thread_id", "in_reply_to")
-    awaited = Awaited(
-        from_=given.get("from"),
-        subject_contains=given.get("subject_contains"),
-        thread=given.get("thread_id"),
-        in_reply_to=given.get("in_reply_to"),
-    )
-    place = await call.desk.store.directory.reach(call.actor, "messages:read", arguments.inbox)
-    since = await call.desk.store.messages.modseq(call.actor, place.scope)
+    """What arrives after the first progress; telling in between how long it has waited."""
+    place = {"inbox": arguments.inbox}
+    query = arguments.given("from", "subject_contains", "thread_id", "in_reply_to", "extract")
     total = float(min(arguments.timeout_s, call.limits.max_wait_s))
-    began = trio.current_time()
-    yield Progress(0.0, total)  # Whatever arrives from now on is found.
-    found = None
-    while found is None:
-        left = total - (trio.current_time() - began)
-        if left <= 0:
-            break
-        step = min(left, call.limits.progress_s)
-        found = await call.waiter.next(call.actor, arguments.inbox, awaited, step, since)
-        if found is None:
-            yield Progress(round(min(total, trio.current_time() - began), 1), total)
-    if found is None:
-        yield {"matched": False}
-        return
-    message = await call(messages.get_message, {"message": found.id}, query={"view": "llm"})
-    yield {"matched": True, "message": message}
+    began, waited, step = trio.current_time(), 0.0, 0.0
+    while True:
+        response = await call.response(
+            wait.wait_for_message, place, query=query | {"timeout_s": step}
+        )
+        if response.status != 204:
+            yield {"matched": True, "message": plain(response)}
+            return
+        query["resume"] = dict(response.fields)[wait.RESUME]
+        waited = min(total, trio.current_time() - began)
+        yield Progress(round(waited, 1), total)
+        if waited >= total or call.desk.stopping.is_set():
+            yield {"matched": False}
+            return
+        step = min(total - waited, call.limits.progress_s)
+
+
+@tools.add(
+    "One-time codes and links of a message.",
+    Codes,
+    "messages:read",
+    hints="O",
+    essential=True,
+)
+async def extract_codes(call: Calling, arguments: Codes) -> Any:
+    """Those of its visible text."""
+    message = checks.identifier(arguments.message_id)
+    kinds = _CODES if isinstance(arguments.kinds, UnsetType) else arguments.kinds
+    found = await extracted(call.desk.store, call.actor, message, kinds)
+    if arguments.consume is True:
+        await call(messages.update_message, {"message": message}, body={"seen": True})
+    return msgspec.to_builtins(found)
