@@ -75,7 +75,11 @@ async def test_r139_the_whole_journey_over_stdio(server: Server) -> None:
                 # The wait has begun when it has told how long it lasts.
                 while not told:
                     await trio.sleep(0.05)
-                letter = {"to": [mine["email"]], "subject": "Your code", "text": "Your code is 482913."}
+                letter = {
+                    "to": [mine["email"]],
+                    "subject": "Your code",
+                    "text": "Your code is 482913.",
+                }
                 sent = await session.call_tool("send_message", {"inbox": other["id"]} | letter)
                 assert content(sent)["status"] == "delivered"
             message = found[0]["message"]
