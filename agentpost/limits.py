@@ -668,6 +668,9 @@ class BlobLimits:
     """Connections of one process."""
     page: int = 1_000
     """Objects of one listing (the most that S3 gives)."""
+    part_octets: int = 8 * 1024 * 1024
+    """What is written at once of a file that is made piece by piece (S3 takes no less than 5 MiB
+    and no more than 10,000 parts)."""
     cached_octets: int = 32 * 1024 * 1024
     """Objects that one process keeps after reading: mail programs read a large message in a hundred
     pieces."""
@@ -726,6 +729,62 @@ class SweepLimits:
     inbound_mail_days: int = 90
     """What became of mail that a provider took for us: longer than ``oldest_days`` of the look
     into its bucket, which would take it in again."""
+
+
+@dataclass(frozen=True, slots=True)
+class AuditLimits:
+    """How the audit log is sealed and told."""
+
+    seal_every_s: float = 10.0
+    """Between two rounds: a line can be changed unnoticed only until it is sealed."""
+    rows: int = 1_000
+    """Lines that one transaction seals: some tens of milliseconds."""
+    organizations: int = 100
+    """Organizations of one round."""
+    page: int = 500
+    """Lines that are read at once for CSV, NDJSON and exports."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExportLimits:
+    """Files of mail or of the audit log; times in seconds."""
+
+    keep_s: float = 7 * 24 * 3600.0
+    """How long a file can be fetched; a longer-lived copy belongs into a store of your own."""
+    waiting: int = 5
+    """Exports of one organization that wait or run: each reads all that it covers."""
+    page: int = 200
+    """Messages whose description is read at once."""
+    octets: int = 4 * 1024 * 1024
+    """Messages are read in groups of at most so many octets, or alone."""
+    progress_every_s: float = 2.0
+    """Between two notes of how far an export is."""
+    max_octets: int = 64 * 1024 * 1024 * 1024
+    """Of one file: a store of objects takes 10,000 parts."""
+    attempts: int = 4
+    """Runs of one export, before it has failed: the third has met the same fault as the first."""
+    deadline_s: float = 4 * 3600.0
+    """Of one run: at a slow 5 MB/s all of the largest file."""
+
+
+@dataclass(frozen=True, slots=True)
+class MetricsLimits:
+    """What is counted and told of events; times in seconds."""
+
+    every_s: float = 10.0
+    """Between two counts: what is told is at most so old."""
+    events: int = 5_000
+    """Events that one transaction counts."""
+    organizations: int = 100
+    """Organizations of one round."""
+    inboxes: int = 50
+    """Inboxes that are measured by one statement."""
+    keep_days: int = 90
+    """Of counts; as long as reputation is kept."""
+    buckets: int = 1_000
+    """Of one answer (API.md)."""
+    places: int = 1_000
+    """Inboxes or environments of a bound key whose numbers are added up by one question."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,10 @@ from agentpost.limits import BlobLimits
 
 BLOB: Final = "blob"
 UPLOAD: Final = "upl"
-_LOCATION: Final = re.compile(r"[0-9A-Z]{2}/(?:blob|upl)_[0-9A-Z]{26}", re.ASCII)
+EXPORT: Final = "exf"
+KINDS: Final = (BLOB + "_", UPLOAD + "_", EXPORT + "_")
+"""How the names of what lies in a store begin."""
+_LOCATION: Final = re.compile(r"[0-9A-Z]{2}/(?:blob|upl|exf)_[0-9A-Z]{26}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +79,14 @@ class Blobs(Protocol):
 
     async def put(self, blob_id: str, octets: bytes) -> str:
         """Write ``octets`` durably; returns the location to keep in the row."""
+        ...
+
+    async def write(self, blob_id: str, pieces: AsyncIterator[bytes]) -> str:
+        """Write what ``pieces`` gives, durably; returns the location.
+
+        There is nothing at the location until all of it is there.  Of a writer that stops half
+        way, or dies, nothing is left that the sweep of orphans would not find.
+        """
         ...
 
     async def get(self, location: str, most: int | None = None) -> bytes:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from datetime import datetime, timedelta
+from functools import partial
+from io import BufferedWriter
 from pathlib import Path
 from typing import TypeVar
 
@@ -13,7 +16,8 @@ import trio
 
 from agentpost import clock
 from agentpost.errors import Overloaded
-from agentpost.store.blobs import BLOB, UPLOAD, Aged, Offer, Ticket, location_of
+from agentpost.ids import ulid
+from agentpost.store.blobs import KINDS, Aged, Offer, Ticket, location_of
 
 T = TypeVar("T")
 
@@ -30,6 +34,23 @@ class DiskBlobs:
         """See Blobs."""
         location = location_of(blob_id)
         await self._do(lambda: self._write(location, octets))
+        return location
+
+    async def write(self, blob_id: str, pieces: AsyncIterator[bytes]) -> str:
+        """See Blobs."""
+        location = location_of(blob_id)
+        path = self._root / location
+        # Not the name of another writer of the same blob, which may be at work still.
+        temporary = path.with_name(f"{path.name}.{ulid()}.part")
+        file = await self._do(lambda: _opened(temporary))
+        try:
+            async for piece in pieces:
+                await self._do(partial(file.write, piece))
+            await self._do(lambda: _kept(file, temporary, path))
+        except BaseException:
+            with trio.CancelScope(shield=True):
+                await self._do(lambda: _dropped(file, temporary))
+            raise
         return location
 
     async def get(self, location: str, most: int | None = None) -> bytes:
@@ -88,8 +109,7 @@ class DiskBlobs:
         old = [
             f"{first}/{entry.name}"
             for entry in (self._root / first).iterdir()
-            if entry.name.startswith((BLOB + "_", UPLOAD + "_"))
-            and _written(entry) < limit.timestamp()
+            if entry.name.startswith(KINDS) and _written(entry) < limit.timestamp()
         ]
         return Aged(tuple(sorted(old)), first if len(directories) > 1 else None)
 
@@ -100,18 +120,35 @@ class DiskBlobs:
 
     def _write(self, location: str, octets: bytes) -> None:
         path = self._root / location
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         temporary = path.with_suffix(".part")
-        with open(temporary, "wb", opener=_private) as file:
+        with _opened(temporary) as file:
             file.write(octets)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-        directory = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)
+            _kept(file, temporary, path)
+
+
+def _opened(path: Path) -> BufferedWriter:
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return open(path, "wb", opener=_private)  # The caller closes it.
+
+
+def _kept(file: BufferedWriter, temporary: Path, path: Path) -> None:
+    """Make a written file durable, then give it its name."""
+    file.flush()
+    os.fsync(file.fileno())
+    file.close()
+    temporary.replace(path)
+    directory = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)
+
+
+def _dropped(file: BufferedWriter, temporary: Path) -> None:
+    # Closing writes what is in its buffer, for which there may be no room.
+    with suppress(OSError):
+        file.close()
+    temporary.unlink(missing_ok=True)
 
 
 def _written(path: Path) -> float:

@@ -39,7 +39,7 @@ log = logging.getLogger(__name__)
 
 _TALKATIVE: Final = ("aiobotocore", "botocore", "httpcore2", "httpx2")
 """Loggers that write down requests with their signatures when they are let."""
-_GONE: Final = frozenset({"404", "NoSuchKey", "NotFound"})
+_GONE: Final = frozenset({"404", "NoSuchKey", "NoSuchUpload", "NotFound"})
 _BUSY: Final = frozenset(
     {"RequestTimeout", "RequestTimeTooSkewed", "SlowDown", "Throttling", "ThrottlingException"}
 )
@@ -70,6 +70,60 @@ class S3Blobs:
         self._recent.forget(location)  # An upload may be put once more.
         await self._do("put_object", lambda: self._call("put_object", location, Body=Body(octets)))
         return location
+
+    async def write(self, blob_id: str, pieces: AsyncIterator[bytes]) -> str:
+        """See Blobs.  An upload in parts: nothing is there until it is completed."""
+        location = location_of(blob_id)
+        parts: list[dict[str, Any]] = []
+        upload: str | None = None
+        try:
+            async for octets in _in_parts(pieces, self._limits.part_octets):
+                if upload is None:
+                    upload = await self._begun(location)
+                parts.append(await self._part(location, upload, len(parts) + 1, octets))
+            if upload is None:
+                return await self.put(blob_id, b"")
+            await self._completed(location, upload, parts)
+        except BaseException:
+            if upload is not None:
+                with trio.CancelScope(shield=True), trio.move_on_after(self._limits.connect_s):
+                    await self._aborted(location, upload)
+            raise
+        return location
+
+    async def _begun(self, location: str) -> str:
+        """An upload for the location; what earlier writers left of theirs is removed."""
+        key = self._prefix + location
+
+        async def unfinished() -> Any:
+            return await self._client.list_multipart_uploads(Bucket=self._bucket, Prefix=key)
+
+        left = await self._do("list_multipart_uploads", unfinished)
+        for each in left.get("Uploads", []):
+            if each["Key"] == key:
+                await self._aborted(location, each["UploadId"])
+        name = "create_multipart_upload"
+        made = await self._do(name, lambda: self._call(name, location))
+        return str(made["UploadId"])
+
+    async def _part(self, location: str, upload: str, number: int, octets: bytes) -> dict[str, Any]:
+        what = {"UploadId": upload, "PartNumber": number}
+        answer = await self._do(
+            "upload_part", lambda: self._call("upload_part", location, Body=Body(octets), **what)
+        )
+        return {"PartNumber": number, "ETag": answer["ETag"]}
+
+    async def _completed(self, location: str, upload: str, parts: list[dict[str, Any]]) -> None:
+        name = "complete_multipart_upload"
+        what = {"UploadId": upload, "MultipartUpload": {"Parts": parts}}
+        await self._do(name, lambda: self._call(name, location, **what))
+
+    async def _aborted(self, location: str, upload: str) -> None:
+        name = "abort_multipart_upload"
+        try:
+            await self._do(name, lambda: self._call(name, location, UploadId=upload))
+        except (FileNotFoundError, Overloaded) as error:
+            log.info("an upload in parts was not taken back: %s", error)
 
     async def get(self, location: str, most: int | None = None) -> bytes:
         """See Blobs."""
@@ -221,6 +275,18 @@ class Body(io.BytesIO):
         if not piece:
             raise StopIteration
         return piece
+
+
+async def _in_parts(pieces: AsyncIterator[bytes], octets: int) -> AsyncIterator[bytes]:
+    """The same octets in pieces of one size; the last one may be smaller."""
+    waiting = bytearray()
+    async for piece in pieces:
+        waiting += piece
+        while len(waiting) >= octets:
+            yield bytes(waiting[:octets])
+            del waiting[:octets]
+    if waiting:
+        yield bytes(waiting)
 
 
 class _BehindTheEnd(Exception):

@@ -268,3 +268,55 @@ def test_a_body_leaves_in_few_pieces_whatever_its_lines(octets: bytes, times: in
     pieces = list(Body(whole))
     assert b"".join(pieces) == whole
     assert len(pieces) <= len(whole) // 100_000 + 1
+
+
+async def _in_pieces(octets: bytes, size: int) -> AsyncIterator[bytes]:
+    for start in range(0, len(octets), size):
+        yield octets[start : start + size]
+
+
+@pytest.mark.parametrize("size", [0, 1, 7_000_000])
+async def test_what_is_written_piece_by_piece_is_there_as_one(
+    tmp_path: Path, s3: BlobsAt, size: int
+) -> None:
+    octets = os.urandom(size)
+    limits = BlobLimits(part_octets=5 * 1024 * 1024)
+    for place in (BlobsAt(tmp_path), s3):
+        async with open_blobs(place, limits) as blobs:
+            location = await blobs.write(new_id("exf"), _in_pieces(octets, 300_000))
+            assert is_location(location)
+            assert await blobs.size(location) == size
+            assert await blobs.get(location) == octets
+
+
+async def test_a_writer_that_fails_leaves_nothing_under_the_name(blobs: Blobs) -> None:
+    name = new_id("exf")
+
+    async def failing() -> AsyncIterator[bytes]:
+        yield bytes(6 * 1024 * 1024)
+        yield bytes(6 * 1024 * 1024)
+        raise ValueError("no more")
+
+    with pytest.raises(ValueError, match="no more"):
+        await blobs.write(name, failing())
+    with pytest.raises(FileNotFoundError):
+        await blobs.size(location_of(name))
+    # And another attempt is as good as the first.
+    assert await blobs.get(await blobs.write(name, _in_pieces(OCTETS, 1_000))) == OCTETS
+
+
+async def test_two_writers_of_one_name_do_not_mix(tmp_path: Path) -> None:
+    name = new_id("exf")
+    first, second = bytes(500_000), b"x" * 500_000
+
+    async def slowly(octets: bytes) -> AsyncIterator[bytes]:
+        async for piece in _in_pieces(octets, 50_000):
+            yield piece
+            await trio.lowlevel.checkpoint()
+
+    async with open_blobs(BlobsAt(tmp_path)) as blobs, trio.open_nursery() as nursery:
+        nursery.start_soon(blobs.write, name, slowly(first))
+        nursery.start_soon(blobs.write, name, slowly(second))
+    async with open_blobs(BlobsAt(tmp_path)) as blobs:
+        assert await blobs.get(location_of(name)) in (first, second)
+    assert len([path for path in tmp_path.rglob("*") if path.is_file()]) == 1
