@@ -16,8 +16,8 @@ import base64
 import io
 import logging
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import aclosing, asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Any, Final, TypeVar
 
@@ -77,10 +77,11 @@ class S3Blobs:
         parts: list[dict[str, Any]] = []
         upload: str | None = None
         try:
-            async for octets in _in_parts(pieces, self._limits.part_octets):
-                if upload is None:
-                    upload = await self._begun(location)
-                parts.append(await self._part(location, upload, len(parts) + 1, octets))
+            async with aclosing(_in_parts(pieces, self._limits.part_octets)) as whole_parts:
+                async for octets in whole_parts:
+                    if upload is None:
+                        upload = await self._begun(location)
+                    parts.append(await self._part(location, upload, len(parts) + 1, octets))
             if upload is None:
                 return await self.put(blob_id, b"")
             await self._completed(location, upload, parts)
@@ -277,7 +278,7 @@ class Body(io.BytesIO):
         return piece
 
 
-async def _in_parts(pieces: AsyncIterator[bytes], octets: int) -> AsyncIterator[bytes]:
+async def _in_parts(pieces: AsyncIterator[bytes], octets: int) -> AsyncGenerator[bytes, None]:
     """The same octets in pieces of one size; the last one may be smaller."""
     waiting = bytearray()
     async for piece in pieces:
