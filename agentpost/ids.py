@@ -28,6 +28,7 @@ RuleId = NewType("RuleId", str)
 SuppressionId = NewType("SuppressionId", str)
 DomainId = NewType("DomainId", str)
 ClaimId = NewType("ClaimId", str)
+ExportId = NewType("ExportId", str)
 ModSeq = NewType("ModSeq", int)
 Uid = NewType("Uid", int)
 
@@ -57,8 +58,17 @@ def new_id(prefix: str) -> str:
 
 def job_id(number: int) -> str:
     """The public id of a job, which the queue knows by a number: ``job_`` and 26 digits."""
+    return _numbered("job", number)
+
+
+def audit_id(number: int) -> str:
+    """The public id of a line of the audit log, in the same way."""
+    return _numbered("aud", number)
+
+
+def _numbered(prefix: str, number: int) -> str:
     digits = "".join(_ALPHABET[number >> shift & 31] for shift in range(125, -1, -5))
-    return "job_" + digits
+    return f"{prefix}_{digits}"
 
 
 def job_number(text: str) -> int | None:

@@ -24,19 +24,23 @@ from agentpost.control.line import Line
 from agentpost.errors import Problem
 from agentpost.events.bus import CHANNEL, Bus
 from agentpost.http.edge import make_governor, make_server
+from agentpost.http.exported import exported_line
 from agentpost.http.ratelimit import Governor
 from agentpost.http.server import Listener
 from agentpost.ids import InboxId
 from agentpost.imap.desk import ImapDesk
 from agentpost.imap.server import ImapServer
 from agentpost.jobs.bounce import BounceWork
+from agentpost.jobs.export import ExportWork
 from agentpost.jobs.inbound import InboundWork
 from agentpost.jobs.leases import LeasesWork
 from agentpost.jobs.relay import RelayWork
 from agentpost.jobs.release import ReleaseWork
 from agentpost.jobs.report import ReportWork
 from agentpost.jobs.runner import Runner, Work
+from agentpost.jobs.seal import SealWork
 from agentpost.jobs.sweep import SweepWork
+from agentpost.jobs.tally import TallyWork
 from agentpost.jobs.verify import VerifyWork
 from agentpost.limits import ImapLimits, MessageLimits, PolicyLimits
 from agentpost.mail.appending import Appending
@@ -44,6 +48,7 @@ from agentpost.mail.bounces import Reports
 from agentpost.mail.delivery import Delivery
 from agentpost.mail.dns import Resolver
 from agentpost.mail.domains import relay_signs
+from agentpost.mail.exporting import Exporting
 from agentpost.mail.logins import Logins
 from agentpost.mail.policy import Policy, make_policy
 from agentpost.mail.receiving import Receiving, by_ourselves, make_receiving
@@ -58,6 +63,7 @@ from agentpost.net import NetLimits, PlainStream, ServerTls, Stream, Tally, serv
 from agentpost.smtp.desk import Terms
 from agentpost.smtp.server import SubmissionServer
 from agentpost.store import embedded
+from agentpost.store.auditchain import AuditChain
 from agentpost.store.bounces import Bounces
 from agentpost.store.opening import Store, open_store
 from agentpost.store.pool import Connection
@@ -177,6 +183,9 @@ class _Worker:
             LeasesWork(store.claims),
             SweepWork(Sweeps(store.door, store.blobs)),
             VerifyWork(make_verification(self._settings, store.domain_looks, self._dns)),
+            SealWork(AuditChain(store.door)),
+            TallyWork(store.metrics),
+            ExportWork(store.exports, _exporting(store)),
         ]
         if receiving.source is not None:
             works.append(
@@ -304,6 +313,11 @@ def _heard(store: Store, inbox: InboxId | None) -> None:
     store.directory.forget_all()
     store.rules.forget_all()
     store.suppressions.forget_all()
+
+
+def _exporting(store: Store) -> Exporting:
+    actor = system_actor("export")
+    return Exporting(store.exports, store.audit, store.blobs, exported_line, actor)
 
 
 def _relays(store: Store) -> Relays:

@@ -111,6 +111,13 @@ OPERATIONS: Final[dict[str, tuple[str, str]]] = {
     "cancel_message": ("messages", "cancel"),
     "list_jobs": ("jobs", "list"),
     "retry_job": ("jobs", "retry"),
+    "list_audit_log": ("audit_log", "list"),
+    "create_export": ("exports", "create"),
+    "list_exports": ("exports", "list"),
+    "get_export": ("exports", "get"),
+    "get_event_metrics": ("metrics", "events"),
+    "get_usage_metrics": ("metrics", "usage"),
+    "get_rate_metrics": ("metrics", "rates"),
 }
 """Operation to resource and method.  Two operations of one name are one method: without its first
 argument it asks for all inboxes, with it for one."""
@@ -171,6 +178,9 @@ RESOURCES: Final = {
     "jobs": "Work that waits or has failed.",
     "claims": "An inbox as a work queue: messages leased to one worker at a time.",
     "events": "What happened.",
+    "audit_log": "Who did what.",
+    "exports": "Files of mail or of the audit log.",
+    "metrics": "Numbers over time.",
     "webhooks": "Addresses that are told what happens.",
 }
 """Attribute of the client to what stands behind it."""

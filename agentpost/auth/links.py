@@ -17,7 +17,7 @@ import msgspec
 from agentpost.errors import LinkExpired, LinkInvalid
 
 LinkMethod = Literal["GET", "PUT"]
-LinkKind = Literal["raw", "attachment", "upload"]
+LinkKind = Literal["raw", "attachment", "upload", "export"]
 
 _SEAL_OCTETS: Final = 32
 _MAX_TOKEN: Final = 1024
@@ -32,10 +32,11 @@ class Link(msgspec.Struct, frozen=True, array_like=True):
     """Seconds of Unix time; from then on the link opens nothing."""
     organization: str
     environment: str
+    """Empty for an export, which may concern several."""
     inbox: str
-    """Empty for an upload, which belongs to its environment."""
+    """Empty for an upload, which belongs to its environment, and for an export."""
     subject: str
-    """The message, or the key of the upload."""
+    """The message, the key of the upload, or the export."""
     part: str
     """The attachment; empty for a whole message or an upload."""
     credential: str

@@ -20,6 +20,7 @@ from agentpost.cli.settings import load_settings, settings_options
 if TYPE_CHECKING:
     from rich.progress import Progress
 
+    from agentpost.store.auditchain import AuditChain
     from agentpost.store.consistency import Batch, Consistency, Fault
     from agentpost.store.opening import Store
 
@@ -75,12 +76,14 @@ def check_command(
     report = _Report(most)
 
     async def work(store: Store) -> None:
+        from agentpost.store.auditchain import AuditChain
         from agentpost.store.consistency import Consistency
 
         consistency = Consistency(store.door, store.blobs)
+        chain = AuditChain(store.door)
         shown = sys.stderr.isatty() and not as_json
         with _progress() if shown else nullcontext() as progress:
-            await _walk(consistency, report, progress, octets=octets)
+            await _walk(consistency, chain, report, progress, octets=octets)
 
     settings = load_settings(config_file, data_dir, assignments)
     with_store(settings, work)
@@ -93,7 +96,12 @@ def check_command(
 
 
 async def _walk(
-    consistency: Consistency, report: _Report, progress: Progress | None, *, octets: bool
+    consistency: Consistency,
+    chain: AuditChain,
+    report: _Report,
+    progress: Progress | None,
+    *,
+    octets: bool,
 ) -> None:
     from functools import partial
 
@@ -104,6 +112,8 @@ async def _walk(
     looks: dict[str, _Look] = {name: partial(consistency.batch, actor, name) for name in PARTS}
     looks["blobs"] = partial(consistency.blobs, actor, octets=octets)
     looks["files"] = partial(consistency.files, actor)
+    looks["audit"] = partial(chain.batch, actor)
+    looks["audit_chains"] = partial(chain.heads, actor)
     sizes = await consistency.sizes(actor)
     for name, look in looks.items():
         task = None if progress is None else progress.add_task(name, total=sizes.get(name))

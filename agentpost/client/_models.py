@@ -735,6 +735,159 @@ class Job(Model):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AuditEntry(Model):
+    """One line of the audit log."""
+
+    id: str
+    sequence: int | None
+    """Its place in the organization's chain; null until it is sealed."""
+    created_at: datetime
+    """RFC 3339 in UTC."""
+    organization_id: str
+    environment_id: str | None
+    actor: str
+    """A key, a mail credential, or a part of the server."""
+    action: str
+    resource: str | None
+    detail: dict[str, Any]
+    previous_hash: str | None
+    """Of the line before it."""
+    hash: str | None
+    """SHA-256 over the line before and what this one says; docs/audit.md tells how to check it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Export(Model):
+    """A file of mail or of the audit log, and how far it is."""
+
+    id: str
+    kind: Literal["audit", "jsonl", "maildir", "mbox"]
+    inbox_id: str | None
+    folder: str | None
+    after: datetime | None
+    before: datetime | None
+    status: Literal["done", "failed", "pending", "running"]
+    done: int
+    """Messages or entries that are in it."""
+    total: int | None
+    """That will be; null until they are counted."""
+    size: int | None
+    """Octets."""
+    sha256: str | None
+    """Of the file, in hexadecimal."""
+    error: str | None
+    """Why it failed."""
+    download: Link | None
+    """A link that works without a key for an hour; each answer has a new one. null until the file is done, and for a key that may not see what is in it."""
+    created_at: datetime
+    """RFC 3339 in UTC."""
+    finished_at: datetime | None
+    expires_at: datetime
+    """Then the file is removed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventMetrics(Model):
+    """Events over time."""
+
+    bucket: Literal["day", "hour"]
+    after: datetime
+    """When the first bucket begins."""
+    before: datetime
+    """When the last one ends."""
+    total: dict[str, int]
+    """All buckets together."""
+    data: list[EventsBucket]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventsBucket(Model):
+    """The events of one bucket."""
+
+    start: datetime
+    """RFC 3339 in UTC."""
+    counts: dict[str, int]
+    """By type; types that did not occur are left out."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UsageMetrics(Model):
+    """Usage over time."""
+
+    bucket: Literal["day", "hour"]
+    after: datetime
+    """RFC 3339 in UTC."""
+    before: datetime
+    """RFC 3339 in UTC."""
+    sent: int
+    received: int
+    data: list[UsageDay]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UsageDay(Model):
+    """What was used on one day."""
+
+    start: datetime
+    """RFC 3339 in UTC."""
+    sent: int
+    """Messages that were sent."""
+    received: int
+    """Messages that came in, spam included if it may be seen."""
+    messages: int | None
+    """Stored when the day's look came by."""
+    storage_octets: int | None
+    """Likewise; null: nobody looked."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RateMetrics(Model):
+    """How mail fares over time."""
+
+    bucket: Literal["day", "hour"]
+    after: datetime
+    """RFC 3339 in UTC."""
+    before: datetime
+    """RFC 3339 in UTC."""
+    total: Rates
+    data: list[RatesDay]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rates(Model):
+    """Shares of recipients; null when there were none."""
+
+    sent: int
+    """Recipients on other servers."""
+    bounced: int
+    """Those who refused it for ever."""
+    complained: int
+    """Those who called it spam."""
+    delivery_rate: float | None
+    """Not refused."""
+    bounce_rate: float | None
+    complaint_rate: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RatesDay(Model):
+    """How the mail of one day fared."""
+
+    sent: int
+    """Recipients on other servers."""
+    bounced: int
+    """Those who refused it for ever."""
+    complained: int
+    """Those who called it spam."""
+    delivery_rate: float | None
+    """Not refused."""
+    bounce_rate: float | None
+    complaint_rate: float | None
+    start: datetime
+    """RFC 3339 in UTC."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Approval(Model):
     """A message that waits for an approval, and what was decided."""
 

@@ -10,6 +10,7 @@ from agentpost.auth.links import Link, LinkKind, LinkMethod, Links
 from agentpost.ids import EnvironmentId, InboxId, OrganizationId
 from agentpost.limits import FileLimits
 from agentpost.model.actor import Actor
+from agentpost.model.export import Export
 from agentpost.model.message import Message
 from agentpost.model.upload import Upload
 
@@ -66,6 +67,14 @@ class FileLinks:
             )
         )
 
+    def export(self, actor: Actor, export: Export, ends: datetime) -> str:
+        """The URL of an export's file."""
+        ends_at = int(ends.timestamp())
+        organization, credential = export.organization, actor.credential
+        return self._url(
+            Link("GET", "export", ends_at, organization, "", "", export.id, "", credential)
+        )
+
     def open(self, token: str, method: LinkMethod) -> Link:
         """What a token opens now.  Raises: LinkInvalid, LinkExpired."""
         return self._links.open(token, method, clock.now().timestamp())
@@ -76,6 +85,9 @@ class FileLinks:
 
 def bearer(link: Link) -> Actor:
     """Whoever has the link: may do the one thing that it is for, in the one place."""
+    if link.kind == "export":
+        scopes = frozenset({"exports:write"})
+        return Actor(OrganizationId(link.organization), link.credential, scopes, source="link")
     scope = "messages:write" if link.method == "PUT" else "messages:read"
     environment = EnvironmentId(link.environment)
     return Actor(

@@ -10,14 +10,15 @@ import re
 from collections.abc import AsyncIterator
 from typing import Any, Final
 
-from agentpost.errors import RangeNotSatisfiable
+from agentpost.errors import NotFound, RangeNotSatisfiable
 from agentpost.http.conditional import not_modified
 from agentpost.http.endpoint import Request, Response
 from agentpost.http.problems import problem_body
 from agentpost.http.ranges import Span, wanted_span
 from agentpost.mime.media import as_download
+from agentpost.model.export import Export
 from agentpost.model.reading import File
-from agentpost.store.blobs import Blobs
+from agentpost.store.blobs import Blobs, location_of
 from agentpost.store.messages import StoredOctets
 
 PIECE_OCTETS: Final = 256 * 1024
@@ -78,6 +79,15 @@ async def _pieces(blobs: Blobs, location: str, span: Span) -> AsyncIterator[byte
             return
         at += len(piece)
         yield piece
+
+
+def stored_export(export: Export) -> StoredOctets:
+    """Where the file of an export is.  Raises: NotFound while there is none."""
+    if export.state != "done" or export.file is None:
+        raise NotFound("There is no such file.")
+    assert export.size is not None
+    assert export.sha256 is not None
+    return StoredOctets(export.sha256, export.size, None, location_of(export.file))
 
 
 def media_of(file: File) -> str:

@@ -11,7 +11,7 @@ from datetime import timedelta
 
 import trio
 
-from agentpost.limits import SweepLimits
+from agentpost.limits import MetricsLimits, SweepLimits
 from agentpost.model.actor import system_actor
 from agentpost.model.job import Again, Job, Verdict
 from agentpost.store.sweeps import Aged, Sweeps
@@ -48,12 +48,15 @@ class SweepWork:
             "tombstones": timedelta(days=limits.expunged_days),
             "outcomes": timedelta(days=limits.outcome_days),
             "reputation": timedelta(days=limits.outcome_days),
+            "event_counts": timedelta(days=MetricsLimits().keep_days),
+            "storage_days": timedelta(days=MetricsLimits().keep_days),
         }
         faults: list[str] = []
         for kind, age in ages.items():
             await self._swept(kind, self._aged(kind, age), faults)
         await self._swept("blobs", self._in_rounds(self._blobs), faults)
         await self._swept("uploads", self._in_rounds(self._uploads), faults)
+        await self._swept("exports", self._in_rounds(self._exports), faults)
         if trio.current_time() >= self._files_due:
             await self._swept("files", self._files, faults)
             self._files_due = trio.current_time() + limits.files_every_s
@@ -96,6 +99,9 @@ class SweepWork:
 
     async def _uploads(self) -> int:
         return await self._sweeps.remove_uploads(self._actor, self._limits.rows)
+
+    async def _exports(self) -> int:
+        return await self._sweeps.remove_exports(self._actor, self._limits.rows)
 
     async def _files(self) -> int:
         age = timedelta(hours=self._limits.orphan_hours)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 import msgspec
 
 from agentpost.ids import EnvironmentId, OrganizationId
 from agentpost.model.actor import Actor, Scope
+from agentpost.model.audit import AuditEntry, AuditFilter, Seal
 from agentpost.model.page import Page, PageRequest
 from agentpost.store import checks
 from agentpost.store.narrowing import Narrowing
@@ -17,36 +16,23 @@ from agentpost.store.pool import Connection, Row
 from agentpost.store.store import Door
 
 
-@dataclass(frozen=True, slots=True)
-class AuditEntry:
-    """One line of the audit log; ``detail`` never holds a secret."""
-
-    id: int
-    organization: OrganizationId
-    environment: EnvironmentId | None
-    actor: str
-    action: str
-    resource: str | None
-    detail: dict[str, Any]
-    created_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class AuditFilter:
-    """What a list of the audit log is narrowed to; every given condition must hold."""
-
-    actor: str | None = None
-    action: str | None = None
-    resource: str | None = None
-    after: datetime | None = None
-    before: datetime | None = None
-
-
 class Audit:
     """Reading the audit log."""
 
     def __init__(self, door: Door) -> None:
         self._door = door
+
+    async def count(self, actor: Actor, wanted: AuditFilter) -> int:
+        """How many entries fit the filter."""
+        query = _narrowed(actor, wanted, PageRequest(1))
+
+        async def read(connection: Connection, _: Scope) -> int:
+            found: int = await connection.value(
+                f"SELECT count(*) FROM audit a WHERE {query.condition}", *query.arguments
+            )
+            return found
+
+        return await self._door.read(actor, "audit:read", None, read)
 
     async def page(self, actor: Actor, wanted: AuditFilter, page: PageRequest) -> Page[AuditEntry]:
         """Entries that fit the filter, newest first unless asked otherwise.
@@ -63,7 +49,7 @@ class Audit:
             )
 
         found = await self._door.read(actor, "audit:read", None, read)
-        entries = tuple(_entry(row) for row in found[: page.limit])
+        entries = tuple(entry(row) for row in found[: page.limit])
         more = len(found) > page.limit
         return Page(entries, (str(entries[-1].id),) if more else None)
 
@@ -111,8 +97,9 @@ def _narrowed(actor: Actor, wanted: AuditFilter, page: PageRequest) -> Narrowing
     return query
 
 
-def _entry(row: Row) -> AuditEntry:
-    environment = row["environment_id"]
+def entry(row: Row) -> AuditEntry:
+    """A row of ``audit`` as a value."""
+    environment, place = row["environment_id"], row["place"]
     return AuditEntry(
         id=row["id"],
         organization=OrganizationId(row["organization_id"]),
@@ -122,4 +109,5 @@ def _entry(row: Row) -> AuditEntry:
         resource=row["resource"],
         detail=msgspec.json.decode(row["detail"]),
         created_at=row["created_at"],
+        seal=None if place is None else Seal(place, row["previous"], row["hash"]),
     )

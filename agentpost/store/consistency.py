@@ -75,7 +75,7 @@ class Consistency:
             return await connection.rows(
                 "SELECT relname, greatest(reltuples, 0)::bigint AS rows FROM pg_class"
                 " WHERE oid = ANY (SELECT to_regclass(name) FROM unnest($1::text[]) AS name)",
-                [*PARTS, "blobs"],
+                [*PARTS, "blobs", "audit", "audit_chains"],
             )
 
         return {

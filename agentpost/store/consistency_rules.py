@@ -396,6 +396,7 @@ LOCATIONS: Final = (
     "SELECT location FROM blobs WHERE location = ANY ($1::text[])"
     " UNION ALL SELECT f FROM unnest($1::text[]) AS f"
     " WHERE EXISTS (SELECT 1 FROM uploads u WHERE u.id = split_part(f, '/', 2))"
+    " OR EXISTS (SELECT 1 FROM exports e WHERE e.file = split_part(f, '/', 2))"
 )
 
 

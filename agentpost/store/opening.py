@@ -11,6 +11,7 @@ import trio
 
 from agentpost.ids import InboxId
 from agentpost.store.approvals import Approvals
+from agentpost.store.audit import Audit
 from agentpost.store.authentication import Authentication
 from agentpost.store.blobs import Blobs, BlobsAt, open_blobs
 from agentpost.store.claims import Claims
@@ -24,6 +25,7 @@ from agentpost.store.domains import Domains
 from agentpost.store.drafts import Drafts
 from agentpost.store.environments import Environments
 from agentpost.store.events import Events
+from agentpost.store.exports import Exports
 from agentpost.store.holds import Holds
 from agentpost.store.idempotency import Idempotency
 from agentpost.store.inboxes import Inboxes
@@ -34,6 +36,7 @@ from agentpost.store.labels import Labels
 from agentpost.store.mailboxes import Mailboxes, MailboxLimits
 from agentpost.store.mcp import McpSessions
 from agentpost.store.messages import Messages
+from agentpost.store.metrics import Metrics
 from agentpost.store.organizations import Organizations
 from agentpost.store.pool import Database, PoolLimits
 from agentpost.store.refusals import Refusals
@@ -113,6 +116,9 @@ class Store:
     """To be told the ids and addresses of inboxes, keys and recipients that have changed."""
     domains: Domains
     domain_looks: DomainLooks
+    audit: Audit
+    exports: Exports
+    metrics: Metrics
 
 
 @asynccontextmanager
@@ -199,4 +205,7 @@ def _store(
         forget=forget,
         domains=Domains(door, settings, forget),
         domain_looks=DomainLooks(door, settings, forget),
+        audit=Audit(door),
+        exports=Exports(door),
+        metrics=Metrics(door),
     )

@@ -28,6 +28,7 @@ PlaceKind = Literal[
     "claim",
     "domain",
     "upload",
+    "export",
 ]
 
 _LOCATE: dict[PlaceKind, str] = {
@@ -44,6 +45,7 @@ _LOCATE: dict[PlaceKind, str] = {
     " FROM environments WHERE id = $1",
     "upload": "SELECT organization_id, environment_id, NULL AS inbox_id FROM uploads WHERE id = $1",
     "domain": "SELECT organization_id, environment_id, NULL AS inbox_id FROM domains WHERE id = $1",
+    "export": "SELECT organization_id, environment_id, NULL AS inbox_id FROM exports WHERE id = $1",
     "approval": "SELECT organization_id, environment_id, inbox_id FROM approvals WHERE id = $1",
     "claim": "SELECT organization_id, environment_id, inbox_id FROM claims WHERE id = $1",
 }
@@ -68,6 +70,7 @@ _NAMES: dict[PlaceKind, str] = {
     "environment": "environment",
     "upload": "upload",
     "domain": "domain",
+    "export": "export",
     "approval": "approval",
     "claim": "claim",
 }

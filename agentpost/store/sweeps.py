@@ -20,6 +20,8 @@ Aged = Literal[
     "notifications",
     "inbound_mails",
     "tombstones",
+    "event_counts",
+    "storage_days",
 ]
 """Kinds of rows that have an age at which they go."""
 
@@ -40,6 +42,10 @@ _FORGET: dict[Aged, str] = {
     "SELECT ctid FROM outcomes WHERE created_at < now() - $1::interval LIMIT $2))",
     "reputation": "DELETE FROM reputation WHERE ctid = ANY (ARRAY("
     "SELECT ctid FROM reputation WHERE day < current_date - $1::interval LIMIT $2))",
+    "event_counts": "DELETE FROM event_counts WHERE ctid = ANY (ARRAY("
+    "SELECT ctid FROM event_counts WHERE hour < now() - $1::interval LIMIT $2))",
+    "storage_days": "DELETE FROM storage_days WHERE ctid = ANY (ARRAY("
+    "SELECT ctid FROM storage_days WHERE day < current_date - $1::interval LIMIT $2))",
     "notifications": "DELETE FROM notifications WHERE ctid = ANY (ARRAY("
     "SELECT ctid FROM notifications WHERE received_at < now() - $1::interval LIMIT $2))",
     "inbound_mails": "DELETE FROM inbound_mails WHERE ctid = ANY (ARRAY("
@@ -122,6 +128,40 @@ class Sweeps:
             await self._blobs.remove(location_of(key))
         return await self.forget_uploads(actor, keys) if keys else 0
 
+    async def ended_exports(self, actor: Actor, limit: int) -> tuple[tuple[str, str | None], ...]:
+        """Exports that have ended an hour ago, each with its file."""
+
+        async def read(connection: Connection, _: Scope) -> tuple[tuple[str, str | None], ...]:
+            found = await connection.rows(
+                "SELECT id, file FROM exports WHERE expires_at < now() - interval '1 hour'"
+                " ORDER BY expires_at LIMIT $1",
+                limit,
+            )
+            return tuple((row["id"], row["file"]) for row in found)
+
+        return await self._door.read(actor, None, None, read)
+
+    async def forget_exports(self, actor: Actor, exports: Sequence[str]) -> int:
+        """Remove the rows of exports; tells how many."""
+
+        async def write(connection: Connection, _: Scope) -> int:
+            count: int = await connection.value(
+                "WITH gone AS (DELETE FROM exports WHERE id = ANY ($1::text[]) RETURNING 1)"
+                " SELECT count(*) FROM gone",
+                list(exports),
+            )
+            return count
+
+        return await self._door.write(actor, None, None, write, single=True)
+
+    async def remove_exports(self, actor: Actor, limit: int) -> int:
+        """Remove exports that have ended, their files before their rows; tells how many."""
+        ended = await self.ended_exports(actor, limit)
+        for _, file in ended:
+            if file is not None:
+                await self._blobs.remove(location_of(file))
+        return await self.forget_exports(actor, [name for name, _ in ended]) if ended else 0
+
     async def orphans(self, actor: Actor, locations: Sequence[str]) -> tuple[str, ...]:
         """Those of the files' ``locations`` that no row speaks of."""
 
@@ -130,7 +170,8 @@ class Sweeps:
                 "SELECT f AS location FROM unnest($1::text[]) AS f"
                 " WHERE NOT EXISTS (SELECT 1 FROM blobs b"
                 "  WHERE b.id = split_part(f, '/', 2) AND b.location = f)"
-                " AND NOT EXISTS (SELECT 1 FROM uploads u WHERE u.id = split_part(f, '/', 2))",
+                " AND NOT EXISTS (SELECT 1 FROM uploads u WHERE u.id = split_part(f, '/', 2))"
+                " AND NOT EXISTS (SELECT 1 FROM exports e WHERE e.file = split_part(f, '/', 2))",
                 list(locations),
             )
             return tuple(row["location"] for row in found)

@@ -21,6 +21,7 @@ from agentpost.ids import job_id
 from agentpost.model.actor import SCOPES, system_actor, widen
 from agentpost.model.claim import ClaimRequest
 from agentpost.model.message import MessageFilter
+from agentpost.model.export import NewExport
 from agentpost.store.domains import DomainRequest
 from agentpost.store.rules import RuleRequest
 from agentpost.store.suppressions import SuppressionRequest
@@ -138,6 +139,7 @@ async def matrix(database_url: str, tmp_path: Path) -> AsyncIterator[Matrix]:
         event = await write_event(acme, "message.received", inbox.id)
         spare = await (await acme.caller("inboxes:read"))("GET", "/me")
         domain, _ = await store.domains.create(acme.actor, DomainRequest("secret-inbox.example"))
+        export, _ = await store.exports.create(acme.actor, NewExport("mbox", inbox=inbox.id))
         names = {
             "inbox": inbox.id,
             "message": placed.message,
@@ -148,6 +150,7 @@ async def matrix(database_url: str, tmp_path: Path) -> AsyncIterator[Matrix]:
             "key": spare.json["key_id"],
             "environment": second.id,
             "domain": domain.id,
+            "export": export.id,
             "folder": "secret-inbox-folder",
             "job": job_id(job),
             "rule": rule.id,

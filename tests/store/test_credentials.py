@@ -12,8 +12,8 @@ from agentpost import clock
 from agentpost.auth.passwords import verifies
 from agentpost.errors import AuthenticationFailed, Limit, NotFound, UnknownField
 from agentpost.limits import IdentityLimits
+from agentpost.model.audit import AuditFilter
 from agentpost.model.page import PageRequest
-from agentpost.store.audit import AuditFilter
 from agentpost.store.credentials import Credentials
 from agentpost.store.inboxes import InboxRequest
 from agentpost.store.pool import Connection

@@ -19,9 +19,9 @@ from agentpost.errors import (
 )
 from agentpost.limits import IdentityLimits
 from agentpost.model.actor import system_actor
+from agentpost.model.audit import AuditFilter
 from agentpost.model.organization import Environment, NewApiKey
 from agentpost.model.page import PageRequest
-from agentpost.store.audit import AuditFilter
 from agentpost.store.environments import Environments
 from agentpost.store.inboxes import InboxRequest
 from agentpost.store.keys import KeyRequest

@@ -482,7 +482,7 @@ async def test_pausing_says_why_and_since_when(parts: Parts, acme: Tenant) -> No
 
 @pytest.mark.proves("R31")
 async def test_what_happens_to_an_inbox_is_in_the_audit_log(parts: Parts, acme: Tenant) -> None:
-    from agentpost.store.audit import AuditFilter
+    from agentpost.model.audit import AuditFilter
 
     inbox = await make_inbox(parts, acme)
     await parts.inboxes.pause(acme.actor, inbox.id, "x")

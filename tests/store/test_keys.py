@@ -23,9 +23,9 @@ from agentpost.errors import (
 from agentpost.ids import EnvironmentId, InboxId
 from agentpost.limits import IdentityLimits
 from agentpost.model.actor import Actor, system_actor
+from agentpost.model.audit import AuditFilter
 from agentpost.model.organization import ApiKey, NewApiKey
 from agentpost.model.page import PageRequest
-from agentpost.store.audit import AuditFilter
 from agentpost.store.keys import KeyChange, KeyRequest, Keys
 from agentpost.store.pool import Connection
 from tests.store.conftest import Parts, Tenant, make_inbox

@@ -9,12 +9,14 @@ from agentpost.client._calls import Call
 from agentpost.client.resources.api_keys import ApiKeys, AsyncApiKeys
 from agentpost.client.resources.approvals import Approvals, AsyncApprovals
 from agentpost.client.resources.attachments import AsyncAttachments, Attachments
+from agentpost.client.resources.audit_log import AsyncAuditLog, AuditLog
 from agentpost.client.resources.claims import AsyncClaims, Claims
 from agentpost.client.resources.credentials import AsyncCredentials, Credentials
 from agentpost.client.resources.domains import AsyncDomains, Domains
 from agentpost.client.resources.drafts import AsyncDrafts, Drafts
 from agentpost.client.resources.environments import AsyncEnvironments, Environments
 from agentpost.client.resources.events import AsyncEvents, Events
+from agentpost.client.resources.exports import AsyncExports, Exports
 from agentpost.client.resources.filter_rules import AsyncFilterRules, FilterRules
 from agentpost.client.resources.folders import AsyncFolders, Folders
 from agentpost.client.resources.inboxes import AsyncInboxes, Inboxes
@@ -22,6 +24,7 @@ from agentpost.client.resources.jobs import AsyncJobs, Jobs
 from agentpost.client.resources.labels import AsyncLabels, Labels
 from agentpost.client.resources.me import AsyncMe, Me
 from agentpost.client.resources.messages import AsyncMessages, Messages
+from agentpost.client.resources.metrics import AsyncMetrics, Metrics
 from agentpost.client.resources.org import AsyncOrg, Org
 from agentpost.client.resources.suppressions import AsyncSuppressions, Suppressions
 from agentpost.client.resources.threads import AsyncThreads, Threads
@@ -51,6 +54,9 @@ class Resources:
         self.jobs = Jobs(call)
         self.claims = Claims(call)
         self.events = Events(call)
+        self.audit_log = AuditLog(call)
+        self.exports = Exports(call)
+        self.metrics = Metrics(call)
         self.webhooks = Webhooks(call)
 
 
@@ -77,4 +83,7 @@ class AsyncResources:
         self.jobs = AsyncJobs(call)
         self.claims = AsyncClaims(call)
         self.events = AsyncEvents(call)
+        self.audit_log = AsyncAuditLog(call)
+        self.exports = AsyncExports(call)
+        self.metrics = AsyncMetrics(call)
         self.webhooks = AsyncWebhooks(call)

@@ -28,7 +28,7 @@ from agentpost.http.links import ROOT, bearer
 from agentpost.http.resources.letters import UNKNOWN_TYPE
 from agentpost.http.resources.shapes import EXAMPLE_TIME, Timestamp
 from agentpost.http.services import Services
-from agentpost.http.serving import PARTS, RAW, media_of, name_of, served
+from agentpost.http.serving import PARTS, RAW, media_of, name_of, served, stored_export
 from agentpost.mail.reading import file_octets
 from agentpost.model.upload import NewUpload, Upload
 from agentpost.store import checks
@@ -185,7 +185,7 @@ async def put_file(request: Request[bytes, None]) -> Response:
     secret_path=True,
 )
 async def get_file(request: Request[None, None]) -> Response:
-    """Gives the message or the attachment that the link was made for, always as a download.
+    """Gives the message, attachment or export that the link was made for, always as a download.
 
     Range, If-Range and If-None-Match are understood.
     """
@@ -195,6 +195,10 @@ async def get_file(request: Request[None, None]) -> Response:
     if link.kind == "raw":
         stored = await messages.octets(actor, link.subject)
         tag, media, name = stored.sha256.hex(), RAW, f"{link.subject}.eml"
+    elif link.kind == "export":
+        export = await desk.store.exports.get(actor, link.subject)
+        stored = stored_export(export)
+        tag, media, name = stored.sha256.hex(), export.media, export.filename
     else:
         content = await messages.content(actor, link.subject)
         found = await file_octets(content, link.part)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
@@ -17,6 +18,7 @@ from agentpost.store.blobs import BlobsAt
 from agentpost.store.sweeps import Sweeps
 from tests.http.resources.conftest import Api, Tenant, deliver, letter, running
 from tests.http.resources.test_attachments import announce, files_of, path_of, put
+from tests.http.resources.test_exports import run as run_exports
 from tests.store.bucket import AWS_VARIABLES, bucket
 
 FILE = os.urandom(1_000_000)
@@ -118,3 +120,21 @@ async def test_an_outage_is_a_503_and_nothing_is_kept(database_url: str, tmp_pat
         assert (answer.status, answer.code) == (503, "unavailable")
         assert "retry-after" in answer.fields
         assert (await acme.call("GET", f"/inboxes/{inbox.id}/messages")).json["data"] == []
+
+
+async def test_an_export_is_fetched_from_the_bucket(acme: Tenant, s3: BlobsAt) -> None:
+    """R7."""
+    inbox = await acme.inbox()
+    large = letter(text="x" * 900_000)
+    for octets in (large, letter()):
+        await deliver(acme.store, inbox, octets)
+    made = await acme.call("POST", "/exports", {"kind": "jsonl"})
+    await run_exports(acme)
+    shown = (await acme.call("GET", f"/exports/{made.json['id']}")).json
+    assert shown["download"]["url"].startswith(f"{s3.endpoint_url}/mail-test/some/where/")
+    async with httpx2.AsyncClient() as stranger:
+        got = await stranger.get(shown["download"]["url"])
+    assert len(got.content) == shown["size"]
+    assert hashlib.sha256(got.content).hexdigest() == shown["sha256"]
+    assert got.headers["content-type"] == "application/x-ndjson"
+    assert shown["download"]["filename"] in got.headers["content-disposition"]
