@@ -20,8 +20,8 @@ from agentpost.http.resources import RESOURCES
 from agentpost.ids import job_id
 from agentpost.model.actor import SCOPES, system_actor, widen
 from agentpost.model.claim import ClaimRequest
-from agentpost.model.message import MessageFilter
 from agentpost.model.export import NewExport
+from agentpost.model.message import MessageFilter
 from agentpost.store.domains import DomainRequest
 from agentpost.store.rules import RuleRequest
 from agentpost.store.suppressions import SuppressionRequest
