@@ -66,6 +66,7 @@ OPERATIONS: Final[dict[str, tuple[str, str]]] = {
     "list_threads": ("threads", "list"),
     "list_inbox_threads": ("threads", "list"),
     "get_thread": ("threads", "get"),
+    "get_transcript": ("threads", "transcript"),
     "update_thread": ("threads", "update"),
     "delete_thread": ("threads", "delete"),
     "label_thread": ("threads", "add_labels"),
@@ -149,6 +150,7 @@ ELSEWHERE: Final = frozenset(
 """Operations that are no methods of the client."""
 
 OMITTED: Final = {
+    "get_transcript": frozenset({"format"}),
     "get_client_config": frozenset({"format"}),
     "get_raw": frozenset({"presigned"}),
     "get_attachment_content": frozenset({"presigned"}),

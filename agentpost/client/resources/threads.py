@@ -241,6 +241,35 @@ class Threads:
         answer: models.Thread = self._call(Call("POST", target, models.Thread))
         return answer
 
+    def transcript(
+        self,
+        thread_id: str,
+        *,
+        max_tokens: int | NotGiven = NOT_GIVEN,
+        include: Sequence[Literal["blocked", "spam", "trash"]] | NotGiven = NOT_GIVEN,
+    ) -> models.Transcript:
+        """Get a thread's transcript.
+
+        The conversation as a language model reads it: new texts, oldest first, copies once.
+
+        When not everything fits `max_tokens`, the first message and the latest ones stay, and the
+        number of those left out is told.  `format=md` puts what others wrote between marks with a word
+        that nobody could know before.  Needs `messages:read` as well.
+
+        max_tokens: Estimated: four ASCII characters are one
+        include: Also what lies only in Junk or Trash; needs spam:read, trash:read
+        """
+        target = path("/api/v1/threads/{}/transcript", thread_id)
+        answer: models.Transcript = self._call(
+            Call(
+                "GET",
+                target,
+                models.Transcript,
+                query=given(max_tokens=max_tokens, include=include),
+            )
+        )
+        return answer
+
 
 class AsyncThreads:
     """Conversations."""
@@ -469,4 +498,33 @@ class AsyncThreads:
         """
         target = path("/api/v1/threads/{}/restore", thread_id)
         answer: models.Thread = await self._call(Call("POST", target, models.Thread))
+        return answer
+
+    async def transcript(
+        self,
+        thread_id: str,
+        *,
+        max_tokens: int | NotGiven = NOT_GIVEN,
+        include: Sequence[Literal["blocked", "spam", "trash"]] | NotGiven = NOT_GIVEN,
+    ) -> models.Transcript:
+        """Get a thread's transcript.
+
+        The conversation as a language model reads it: new texts, oldest first, copies once.
+
+        When not everything fits `max_tokens`, the first message and the latest ones stay, and the
+        number of those left out is told.  `format=md` puts what others wrote between marks with a word
+        that nobody could know before.  Needs `messages:read` as well.
+
+        max_tokens: Estimated: four ASCII characters are one
+        include: Also what lies only in Junk or Trash; needs spam:read, trash:read
+        """
+        target = path("/api/v1/threads/{}/transcript", thread_id)
+        answer: models.Transcript = await self._call(
+            Call(
+                "GET",
+                target,
+                models.Transcript,
+                query=given(max_tokens=max_tokens, include=include),
+            )
+        )
         return answer

@@ -35,6 +35,7 @@ from agentpost.http.resources import (
     socket,
     suppressions,
     threads,
+    transcript,
     wait,
 )
 
@@ -71,6 +72,7 @@ RESOURCES: Final[tuple[Routes, ...]] = (
     events.routes,
     wait.routes,
     claims.routes,
+    transcript.routes,
     socket.routes,
     notifications.routes,
 )
