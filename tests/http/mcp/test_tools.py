@@ -215,6 +215,8 @@ async def test_reading_and_marking(api: Api, acme: Tenant) -> None:
     assert len((await use(hand, "list_threads"))["data"]) == 2
     thread = await use(hand, "get_thread", thread_id=first.thread, max_tokens=50)
     assert thread["messages"]["data"][0]["extracted_text"].strip() == "Good morning."
+    said = await use(hand, "get_transcript", thread_id=first.thread, max_tokens=500)
+    assert [one["text"].strip() for one in said["messages"]] == ["Good morning."]
     marked = await use(hand, "update_thread", thread_id=first.thread, add_labels=["x"])
     assert marked["labels"] == ["x"]
     with pytest.raises(Refused):

@@ -18,7 +18,7 @@ from agentpost.http.mcp.tool import (
     Truth,
     confirmed,
 )
-from agentpost.http.resources import threads
+from agentpost.http.resources import threads, transcript
 
 tools = Tools()
 
@@ -52,6 +52,13 @@ class OneThread(Arguments, frozen=True):
     max_tokens: Number = UNSET
     limit: Number = UNSET
     cursor: Text = UNSET
+
+
+class Transcribed(Arguments, frozen=True):
+    """A thread, and how long its transcript may be."""
+
+    thread_id: str
+    max_tokens: Number = UNSET
 
 
 class ChangedThread(Arguments, frozen=True):
@@ -106,6 +113,19 @@ async def get_thread(call: Calling, arguments: OneThread) -> Any:
         share = arguments.max_tokens * CHARACTERS_PER_TOKEN // max(1, count)
         query["max_chars"] = max(_LEAST_CHARS, share)
     return await call(threads.get_thread, place, query=query)
+
+
+@tools.add(
+    "Read a conversation as a transcript: new texts only, oldest first, within max_tokens.",
+    Transcribed,
+    "threads:read",
+    "messages:read",
+    hints="RI",
+)
+async def get_transcript(call: Calling, arguments: Transcribed) -> Any:
+    """What was said, without quotations, signatures and copies."""
+    place = {"thread": arguments.thread_id}
+    return await call(transcript.get_transcript, place, query=arguments.given("max_tokens"))
 
 
 @tools.add(
