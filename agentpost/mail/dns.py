@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import OrderedDict
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 from typing import Any, Final
@@ -25,7 +26,7 @@ from agentpost.config import Address as ServerAddress
 from agentpost.limits import DnsLimits
 from agentpost.model.dns import Address, Dns, LookupFailed, Mx, NoSuchName, Srv
 
-__all__ = ["Dns", "LookupFailed", "Mx", "NoSuchName", "Resolver", "Srv"]
+__all__ = ["Dns", "LookupFailed", "Mx", "NoSuchName", "Resolver", "Srv", "addresses"]
 
 _ENTRY_OCTETS: Final = 400
 """What one remembered answer takes besides its records."""
@@ -200,6 +201,30 @@ class Resolver:
     def _drop(self, key: Key) -> None:
         with contextlib.suppress(KeyError):
             self._octets -= self._memory.pop(key).octets
+
+
+async def addresses(dns: Dns, host: str) -> tuple[Address, ...]:
+    """All addresses of a host, those of IPv4 first; empty when it has none.
+
+    Raises: LookupFailed when neither kind could be asked for.
+    """
+    found: dict[str, tuple[Address, ...]] = {}
+    failed: list[LookupFailed] = []
+
+    async def ask(kind: str, question: Callable[[str], Awaitable[tuple[Address, ...]]]) -> None:
+        try:
+            found[kind] = await question(host)
+        except NoSuchName:
+            found[kind] = ()
+        except LookupFailed as error:
+            failed.append(error)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(ask, "a", dns.a)
+        nursery.start_soon(ask, "aaaa", dns.aaaa)
+    if not found:
+        raise failed[0]
+    return found.get("a", ()) + found.get("aaaa", ())
 
 
 def _name(text: str) -> dns.name.Name:

@@ -30,3 +30,21 @@ class NetLimits:
     keepalive_s: int = 300
     """Silence before the kernel probes the peer; far below NAT timeouts of mobile networks would
     cost their batteries, far above leaves dead IDLE connections."""
+
+
+@dataclass(frozen=True, slots=True)
+class EgressLimits:
+    """Bounds of requests to addresses that customers name; times in seconds."""
+
+    connect_s: float = 10.0
+    """TCP to one address; the next is tried after it."""
+    addresses: int = 4
+    """Addresses of one name that are tried; a name may have hundreds."""
+    answer_octets: int = 65_536
+    """Of an answer that are read, head and body each; what is longer is cut off."""
+    kept_octets: int = 4_096
+    """Of an answer's body that are kept for people to look at."""
+    kept_fields: int = 50
+    """Header fields of an answer that are kept."""
+    kept_field_octets: int = 1_024
+    """Of the value of one such field."""
