@@ -714,7 +714,7 @@ class SweepLimits:
     idempotency_days: int = 7
     """Answers kept for a repeated Idempotency-Key (API.md: at least a day)."""
     event_days: int = 30
-    """The event log (API.md)."""
+    """The event log (API.md), and the deliveries to webhooks, which read it."""
     expunged_days: int = 90
     """Tombstones: a client that was away longer reads the mailbox anew."""
     outcome_days: int = 90
@@ -934,3 +934,65 @@ class AuthenticationLimits:
     """Larger messages are hashed in a thread, so that nobody waits for them."""
     clock_skew_s: float = 300.0
     """How far the clocks of sender and receiver may differ when a signature expires."""
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookLimits:
+    """What one webhook may ask for, and how its deliveries are tried; times in seconds."""
+
+    max_webhooks: int = 100
+    """Of one environment; every event is held against each."""
+    max_url_characters: int = 2_048
+    """What every server accepts."""
+    max_headers: int = 20
+    """Header fields that a customer adds."""
+    max_header_octets: int = 4_096
+    """All of them together; servers refuse heads over 8 KiB."""
+    max_places: int = 200
+    """Inboxes, environments or types that one webhook names."""
+    min_timeout_s: int = 5
+    """A receiver that thinks needs a moment."""
+    max_timeout_s: int = 60
+    """What waits longer should queue the event and answer."""
+    pauses_s: tuple[float, ...] = (5, 30, 120, 600, 3_600, 14_400, 43_200, 86_400)
+    """Between the attempts of a delivery, of which there is one more (API.md)."""
+    jitter: float = 0.2
+    """Share by which pauses vary, so that what failed together does not come back together."""
+    max_retry_after_s: float = 14_400.0
+    """A receiver may ask for a longer pause, up to this."""
+    max_failures: int = 50
+    """Failed attempts in a row that end a webhook (R109), over at least the next span."""
+    failing_s: float = 86_400.0
+    """So that one bad hour of a busy receiver does not."""
+    overlap_s: float = 86_400.0
+    """How long a replaced secret still signs."""
+    endpoints: int = 500
+    """Webhooks that one worker serves at once; each that hangs holds a task and some sockets."""
+    healthy_endpoints: int = 250
+    """Of these kept for webhooks whose last attempt went well, so that the others delay nobody."""
+    in_flight: int = 8
+    """Deliveries to one webhook at once; it begins with fewer, and falls back after failures."""
+    first_in_flight: int = 2
+    """At once to a webhook of which nothing is known yet."""
+    weary_after: int = 10
+    """Failures in a row after which a webhook gets one attempt, and then rests."""
+    rest_s: float = 30.0
+    """That rest: as long as an attempt may hang, so that it takes half a place at most."""
+    batch: int = 64
+    """Deliveries of one webhook that are read together."""
+    chains: int = 16
+    """Inboxes of an ordered webhook that are read together."""
+    outcomes: int = 64
+    """Outcomes that are written by one transaction."""
+    lease_s: float = 60.0
+    """How long a worker that died keeps its webhooks from the others."""
+    poll_s: float = 2.0
+    """Between two looks for work that nobody spoke of."""
+    gather_s: float = 0.01
+    """After a wake-up, so that what comes together is read together."""
+    fan_out: int = 1_000
+    """Events of one organization that are given to its webhooks by one statement."""
+    replay: int = 1_000
+    """Events of a window that one transaction queues again."""
+    history: int = 20
+    """Attempts of one delivery that are remembered briefly."""

@@ -269,6 +269,12 @@ class Config:
         "Days after which an object of inbound_s3 that was taken in is deleted there; 0 keeps all.",
         7,
     )
+    webhook_allow: tuple[str, ...] = _setting(
+        networks,
+        "Networks that webhooks may reach besides the public internet, such as 127.0.0.1/32.",
+        (),
+        shown="none",
+    )
     blob_inline_max_octets: int = _setting(
         integer(0, 16 * 1024 * 1024),
         "Largest message kept inside PostgreSQL; larger ones go to blob_url.",

@@ -48,6 +48,8 @@ from agentpost.store.store import Door
 from agentpost.store.suppressions import Suppressions
 from agentpost.store.threads import Threads
 from agentpost.store.uploads import Uploads
+from agentpost.store.webhook_log import WebhookLog
+from agentpost.store.webhooks import Webhooks
 
 CommitListener = Callable[[InboxId], None]
 
@@ -112,6 +114,8 @@ class Store:
     reputation: Reputation
     conversations: Conversations
     refusals: Refusals
+    webhooks: Webhooks
+    webhook_log: WebhookLog
     forget: Callable[[str], None]
     """To be told the ids and addresses of inboxes, keys and recipients that have changed."""
     domains: Domains
@@ -202,6 +206,8 @@ def _store(
         reputation=Reputation(door),
         conversations=Conversations(door),
         refusals=Refusals(door, forget),
+        webhooks=Webhooks(door, settings, committed.tell_queued),
+        webhook_log=WebhookLog(door, committed.tell_queued),
         forget=forget,
         domains=Domains(door, settings, forget),
         domain_looks=DomainLooks(door, settings, forget),

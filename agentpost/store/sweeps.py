@@ -22,6 +22,7 @@ Aged = Literal[
     "tombstones",
     "event_counts",
     "storage_days",
+    "webhook_deliveries",
 ]
 """Kinds of rows that have an age at which they go."""
 
@@ -50,6 +51,8 @@ _FORGET: dict[Aged, str] = {
     "SELECT ctid FROM notifications WHERE received_at < now() - $1::interval LIMIT $2))",
     "inbound_mails": "DELETE FROM inbound_mails WHERE ctid = ANY (ARRAY("
     "SELECT ctid FROM inbound_mails WHERE created_at < now() - $1::interval LIMIT $2))",
+    "webhook_deliveries": "DELETE FROM webhook_deliveries WHERE ctid = ANY (ARRAY("
+    "SELECT ctid FROM webhook_deliveries WHERE created_at < now() - $1::interval LIMIT $2))",
     # The inbox keeps in mind up to where its tombstones may be missing.
     "tombstones": "WITH gone AS (DELETE FROM expunged WHERE ctid = ANY (ARRAY("
     "  SELECT ctid FROM expunged WHERE gone_at < now() - $1::interval ORDER BY gone_at LIMIT $2))"
