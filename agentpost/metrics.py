@@ -70,6 +70,12 @@ REPORTS = Counter(
     ["outcome"],
     registry=REGISTRY,
 )
+WEBHOOKS = Counter(
+    "agentpost_webhooks",
+    "Attempts to tell webhooks: the first digit of the answer, or why there was none.",
+    ["outcome"],
+    registry=REGISTRY,
+)
 COMMIT_BATCH = Histogram(
     "agentpost_commit_batch_size",
     "Deposits written by one transaction.",

@@ -30,10 +30,12 @@ from agentpost.http.server import Listener
 from agentpost.ids import InboxId
 from agentpost.imap.desk import ImapDesk
 from agentpost.imap.server import ImapServer
+from agentpost.jobs.attempting import Attempting, lookup_by
 from agentpost.jobs.bounce import BounceWork
 from agentpost.jobs.export import ExportWork
 from agentpost.jobs.inbound import InboundWork
 from agentpost.jobs.leases import LeasesWork
+from agentpost.jobs.posting import Posting
 from agentpost.jobs.relay import RelayWork
 from agentpost.jobs.release import ReleaseWork
 from agentpost.jobs.report import ReportWork
@@ -42,6 +44,7 @@ from agentpost.jobs.seal import SealWork
 from agentpost.jobs.sweep import SweepWork
 from agentpost.jobs.tally import TallyWork
 from agentpost.jobs.verify import VerifyWork
+from agentpost.jobs.webhook import WebhookWork
 from agentpost.limits import ImapLimits, MessageLimits, PolicyLimits
 from agentpost.mail.appending import Appending
 from agentpost.mail.bounces import Reports
@@ -55,11 +58,14 @@ from agentpost.mail.receiving import Receiving, by_ourselves, make_receiving
 from agentpost.mail.releasing import Releasing
 from agentpost.mail.signing import DomainKeys
 from agentpost.mail.submission import Submission, make_submission
+from agentpost.mail.telling import Telling
 from agentpost.mail.transports import choose, doubts
 from agentpost.mail.verification import make_verification
 from agentpost.model.actor import system_actor
 from agentpost.model.reputation import PausingTerms
 from agentpost.net import NetLimits, PlainStream, ServerTls, Stream, Tally, serve_listener, starttls
+from agentpost.net.egress import Egress
+from agentpost.net.networks import networks
 from agentpost.smtp.desk import Terms
 from agentpost.smtp.server import SubmissionServer
 from agentpost.store import embedded
@@ -70,6 +76,7 @@ from agentpost.store.pool import Connection
 from agentpost.store.relays import Relays
 from agentpost.store.settings import blobs_at, deposit_limits, store_settings
 from agentpost.store.sweeps import Sweeps
+from agentpost.store.webhook_queue import WebhookQueue
 
 Handler = Callable[[Stream], Awaitable[None]]
 
@@ -186,6 +193,7 @@ class _Worker:
             SealWork(AuditChain(store.door)),
             TallyWork(store.metrics),
             ExportWork(store.exports, _exporting(store)),
+            self._webhooks(store),
         ]
         if receiving.source is not None:
             works.append(
@@ -200,6 +208,15 @@ class _Worker:
         runner = Runner(store.jobs, works)
         store.committed.queued.append(runner.wake)
         return runner
+
+    def _webhooks(self, store: Store) -> WebhookWork:
+        """What tells webhooks, woken by every commit and by what is queued for them."""
+        queue = WebhookQueue(store.door, store_settings(self._settings))
+        egress = Egress(lookup_by(self._dns), networks(self._settings.webhook_allow))
+        attempting = Attempting(Telling(store.events, store.messages), egress)
+        posting = Posting(queue, attempting, partial(self._bus.watch, None))
+        store.committed.queued.append(posting.wake)
+        return WebhookWork(queue, posting)
 
     def _start_submission(self, serving: trio.Nursery, submission: Submission) -> None:
         limits = self._net_limits()

@@ -18,6 +18,7 @@ from agentpost.jobs.seal import SealWork
 from agentpost.jobs.sweep import SweepWork
 from agentpost.jobs.tally import TallyWork
 from agentpost.jobs.verify import VerifyWork
+from agentpost.jobs.webhook import WebhookWork
 
 WORKS: dict[str, type] = {
     BounceWork.kind: BounceWork,
@@ -32,4 +33,5 @@ WORKS: dict[str, type] = {
     SweepWork.kind: SweepWork,
     TallyWork.kind: TallyWork,
     VerifyWork.kind: VerifyWork,
+    WebhookWork.kind: WebhookWork,
 }

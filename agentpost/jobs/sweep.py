@@ -42,6 +42,7 @@ class SweepWork:
         ages: dict[Aged, timedelta] = {
             "idempotency": timedelta(days=limits.idempotency_days),
             "events": timedelta(days=limits.event_days),
+            "webhook_deliveries": timedelta(days=limits.event_days),
             "failed_jobs": timedelta(days=limits.failed_job_days),
             "notifications": timedelta(days=limits.notification_days),
             "inbound_mails": timedelta(days=limits.inbound_mail_days),

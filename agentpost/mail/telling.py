@@ -29,10 +29,14 @@ class Telling:
         Of a message that is gone meanwhile, what the event itself knows is told.
         """
         full = full and actor.may("messages:read")
+        return wire.envelope(event, await self.told(actor, event, full=full), full=full)
+
+    async def told(self, actor: Actor, event: Event, *, full: bool) -> Told | None:
+        """The message of an event, ``full`` with its texts; None when it is gone."""
         told = await self._events.message(actor, event)
         if told is not None and full and event.type in wire.WITH_TEXT:
             told = await self._with_texts(actor, event, told)
-        return wire.envelope(event, told, full=full)
+        return told
 
     async def _with_texts(self, actor: Actor, event: Event, told: Told) -> Told | None:
         try:
