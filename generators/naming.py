@@ -119,6 +119,19 @@ OPERATIONS: Final[dict[str, tuple[str, str]]] = {
     "get_event_metrics": ("metrics", "events"),
     "get_usage_metrics": ("metrics", "usage"),
     "get_rate_metrics": ("metrics", "rates"),
+    "create_webhook": ("webhooks", "create"),
+    "list_webhooks": ("webhooks", "list"),
+    "get_webhook": ("webhooks", "get"),
+    "update_webhook": ("webhooks", "update"),
+    "delete_webhook": ("webhooks", "delete"),
+    "test_webhook": ("webhooks", "test"),
+    "enable_webhook": ("webhooks", "enable"),
+    "rotate_webhook_secret": ("webhooks", "rotate_secret"),
+    "replay_webhook": ("webhooks", "replay"),
+    "list_webhook_deliveries": ("webhooks", "deliveries"),
+    "get_webhook_delivery": ("webhooks", "delivery"),
+    "retry_webhook_delivery": ("webhooks", "retry"),
+    "redeliver_event": ("webhooks", "redeliver"),
 }
 """Operation to resource and method.  Two operations of one name are one method: without its first
 argument it asks for all inboxes, with it for one."""

@@ -930,6 +930,100 @@ class Approval(Model):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Webhook(Model):
+    """A webhook."""
+
+    id: str
+    environment_id: str
+    url: str
+    event_types: list[str]
+    environment_ids: list[str]
+    inbox_ids: list[str] | None
+    """null: every inbox."""
+    payload: Literal["agentmail", "full", "thin"]
+    ordering: Literal["inbox", "none"]
+    timeout_s: int
+    header_names: list[str]
+    """Of the added fields; values are secret."""
+    description: str | None
+    client_id: str | None
+    enabled: bool
+    disabled_at: datetime | None
+    disabled_reason: str | None
+    """paused; gone: it answered 410; failures: it failed for too long."""
+    consecutive_failures: int
+    failing_since: datetime | None
+    secret_rotation_ends_at: datetime | None
+    """Until then the secret before signs too."""
+    created_at: datetime
+    """RFC 3339 in UTC."""
+    updated_at: datetime
+    """RFC 3339 in UTC."""
+    secret: str | None
+    """whsec_...; told when it is made, null afterwards."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebhookDelivery(Model):
+    """One event on its way to one webhook; details are those of the last attempt."""
+
+    id: str
+    webhook_id: str
+    event_id: str
+    event_type: str
+    inbox_id: str | None
+    state: Literal["failed", "pending", "succeeded"]
+    attempts: int
+    next_attempt_at: datetime | None
+    status: int | None
+    """Null when nothing was answered."""
+    error: str | None
+    """status: it answered something else than 2xx; timeout, connect_failed, lookup_failed, tls_failed, no_answer, address_refused: it did not answer; event_gone: the event is no longer kept; internal: our fault."""
+    took_ms: int | None
+    request_headers: dict[str, str]
+    response_headers: dict[str, str]
+    response_body: str | None
+    """Its beginning."""
+    history: list[Attempt]
+    created_at: datetime
+    """RFC 3339 in UTC."""
+    updated_at: datetime
+    """RFC 3339 in UTC."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt(Model):
+    """One attempt."""
+
+    at: datetime
+    """RFC 3339 in UTC."""
+    status: int | None
+    error: str | None
+    took_ms: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replaying(Model):
+    """A window that is being queued again."""
+
+    webhook_id: str
+    job_id: str
+    """Gone from GET /jobs when everything is queued."""
+    after: datetime
+    """RFC 3339 in UTC."""
+    before: datetime
+    """RFC 3339 in UTC."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Redelivered(Model):
+    """Deliveries of an event that are queued now."""
+
+    event_id: str
+    deliveries: list[WebhookDelivery]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Rule(Model):
     """A filter rule; null for an id means all of them."""
 

@@ -23,6 +23,7 @@ from agentpost.mail.domains import DomainTerms
 from agentpost.mail.notifications import Notifications
 from agentpost.mail.policy import Policy
 from agentpost.mail.verification import Verification
+from agentpost.net.networks import Network
 from agentpost.store.opening import Store
 
 
@@ -38,6 +39,8 @@ class Terms:
     """Where mail programs submit, over implicit TLS."""
     tiers: Tiers = Tiers()
     message: MessageLimits = MessageLimits()
+    webhook_allow: tuple[Network, ...] = ()
+    """Networks that webhooks may reach besides the public internet."""
 
 
 @dataclass(frozen=True, slots=True)

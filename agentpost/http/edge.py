@@ -34,6 +34,7 @@ from agentpost.mail.policy import make_policy
 from agentpost.mail.receiving import Receiving, make_receiving
 from agentpost.mail.submission import Submission
 from agentpost.mail.verification import FreshDns, make_verification
+from agentpost.net.networks import networks
 from agentpost.store.opening import Store
 from agentpost.version import version
 
@@ -91,7 +92,12 @@ async def make_server(
         governor=governor,
         policy=make_policy(store, frozenset({settings.shared_domain})),
         terms=Terms(
-            settings.http_url, settings.client_imap, settings.client_smtp, settings.tiers, message
+            settings.http_url,
+            settings.client_imap,
+            settings.client_smtp,
+            settings.tiers,
+            message,
+            networks(settings.webhook_allow),
         ),
         domain_terms=domain_terms(settings),
         verification=make_verification(settings, store.domain_looks, dns),

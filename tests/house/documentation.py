@@ -60,7 +60,8 @@ def limit_lines() -> list[str]:
             if isinstance(field, ast.AnnAssign) and isinstance(why, ast.Expr):
                 name = ast.unparse(field.target)
                 value = getattr(kind, name)
-                shown = f"{value:,}" if isinstance(value, int) else f"{value:,g}"
+                several = value if isinstance(value, tuple) else (value,)
+                shown = ", ".join(f"{x:,}" if isinstance(x, int) else f"{x:,g}" for x in several)
                 text = " ".join(str(ast.literal_eval(why.value)).split())
                 lines.append(f"| `{name}` | {shown} | {text} |")
     return lines[1:]

@@ -25,6 +25,7 @@ from agentpost.model.message import MessageFilter
 from agentpost.store.domains import DomainRequest
 from agentpost.store.rules import RuleRequest
 from agentpost.store.suppressions import SuppressionRequest
+from agentpost.store.webhooks import WebhookRequest
 from tests.http.resources.conftest import ALL, Answer, Caller, Tenant, deliver, running, write_event
 
 SAMPLES: Final[dict[str, object]] = {
@@ -137,6 +138,10 @@ async def matrix(database_url: str, tmp_path: Path) -> AsyncIterator[Matrix]:
             acme.actor, inbox.id, MessageFilter(direction="inbound"), ClaimRequest(1, 600.0, 5)
         )
         event = await write_event(acme, "message.received", inbox.id)
+        hook, _ = await store.webhooks.create(
+            acme.actor, WebhookRequest("https://secret-receiver.example/", inboxes=(inbox.id,))
+        )
+        delivery = await store.webhook_log.test(acme.actor, hook.id)
         spare = await (await acme.caller("inboxes:read"))("GET", "/me")
         domain, _ = await store.domains.create(acme.actor, DomainRequest("secret-inbox.example"))
         export, _ = await store.exports.create(acme.actor, NewExport("mbox", inbox=inbox.id))
@@ -155,6 +160,8 @@ async def matrix(database_url: str, tmp_path: Path) -> AsyncIterator[Matrix]:
             "job": job_id(job),
             "rule": rule.id,
             "address": suppressed.address,
+            "webhook": hook.id,
+            "delivery": delivery.id,
             "approval": await _held(acme, inbox.id),
             "event": event,
             "claim": claimed.id,

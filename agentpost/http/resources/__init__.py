@@ -37,6 +37,7 @@ from agentpost.http.resources import (
     threads,
     transcript,
     wait,
+    webhooks,
 )
 
 RESOURCES: Final[tuple[Routes, ...]] = (
@@ -67,6 +68,7 @@ RESOURCES: Final[tuple[Routes, ...]] = (
     exports.routes,
     metrics.routes,
     approvals.routes,
+    webhooks.routes,
     filter_rules.routes,
     suppressions.routes,
     events.routes,
