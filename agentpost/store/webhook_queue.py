@@ -95,9 +95,7 @@ class WebhookQueue:
 
         async def write(connection: Connection, _: Scope) -> list[Row]:
             return await connection.rows(
-                "UPDATE webhook_queues SET leased_until = now() + $3::interval, next_at ="
-                " CASE WHEN next_at = leased_until THEN now() + $3::interval ELSE next_at END"
-                " WHERE webhook_id = ANY ($1) AND holder = $2 RETURNING webhook_id",
+                _RENEW,
                 list(webhooks),
                 holder,
                 timedelta(seconds=self._limits.lease_s),
@@ -259,6 +257,18 @@ UPDATE webhook_queues q SET holder = $3, leased_until = now() + $4::interval,
     next_at = now() + $4::interval
 FROM (SELECT webhook_id FROM healthy UNION ALL SELECT webhook_id FROM failing) c
 WHERE q.webhook_id = c.webhook_id
+RETURNING q.webhook_id
+"""
+
+_RENEW: Final = """
+WITH held AS MATERIALIZED (
+    -- In one order, as whoever else waits for several queues.
+    SELECT q.webhook_id FROM webhook_queues q WHERE q.webhook_id = ANY ($1) AND q.holder = $2
+    ORDER BY q.webhook_id FOR UPDATE
+)
+UPDATE webhook_queues q SET leased_until = now() + $3::interval,
+    next_at = CASE WHEN q.next_at = q.leased_until THEN now() + $3::interval ELSE q.next_at END
+FROM held h WHERE q.webhook_id = h.webhook_id
 RETURNING q.webhook_id
 """
 

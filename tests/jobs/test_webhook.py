@@ -50,6 +50,7 @@ from tests.jobs.receiver import Receiver, Request, answer, receiving
 QUICK = WebhookLimits(poll_s=0.05, rest_s=0.05, pauses_s=(0.01,) * 8)
 LOOPBACK = networks(("127.0.0.1/32",))
 ACTOR = system_actor("webhooks")
+_SOAK = os.environ.get("AGENTPOST_TEST_PROFILE") == "soak"
 
 
 async def nowhere(host: str) -> tuple[Address, ...]:
@@ -676,8 +677,7 @@ async def test_none_is_lost_over_failures_and_deaths_of_workers(
 ) -> None:
     """Receivers that fail three times in ten, workers that die: each event arrives, and what
     comes twice has the same id."""
-    soak = os.environ.get("AGENTPOST_TEST_PROFILE") == "soak"
-    total = 10_000 if soak else 600
+    total = 10_000 if _SOAK else 200
     house.limits = replace(QUICK, lease_s=0.6, pauses_s=(0.01,) * 30)
     chance = random.Random(7)
     accepted: Counter[str] = Counter()
@@ -693,14 +693,14 @@ async def test_none_is_lost_over_failures_and_deaths_of_workers(
     hooks = [await house.hook(receiver.url(f"/{n}")) for n in range(3)]
     happened: set[str] = set()
     workers = [await nursery.start(_dying, house), await nursery.start(_dying, house)]
-    for _ in range(total // 30):
+    for _ in range(total // 10):
         happened |= set(await house.happen(10))
         if chance.random() < 0.3:
             workers.pop(0).cancel()
             workers.append(await nursery.start(_dying, house))
         await trio.sleep(0.01)
     open_ = -1
-    with trio.fail_after(900 if soak else 60):
+    with trio.fail_after(900 if _SOAK else 60):
         while open_ != 0:
             await trio.sleep(0.1)
             open_ = await house.store.database.run(
