@@ -646,6 +646,10 @@ class FileLimits:
     """The same in octets, as they were announced."""
     held_octets: int = 64 * 1024 * 1024
     """Uploaded files that one worker holds while messages are made of them; more wait."""
+    linked_files: int = 10
+    """Files of one message that are fetched from URLs."""
+    fetch_s: float = 20.0
+    """For all of them together: a request that waits longer is given up by its client."""
     form_octets: int = 64 * 1024
     """A multipart form besides its file: boundaries, names, small fields."""
     form_parts: int = 16

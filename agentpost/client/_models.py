@@ -1225,8 +1225,9 @@ class FileParam(TypedDict):
     """A file to attach."""
 
     content: NotRequired[bytes | str]
-    """The file in base64; this or key is needed."""
+    """The file in base64; this, key or url is needed."""
     key: NotRequired[str | None]
+    url: NotRequired[str | None]
     filename: NotRequired[str | None]
     mime_type: NotRequired[str | None]
     inline: NotRequired[bool]

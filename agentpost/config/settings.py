@@ -271,7 +271,7 @@ class Config:
     )
     webhook_allow: tuple[str, ...] = _setting(
         networks,
-        "Networks that webhooks may reach besides the public internet, such as 127.0.0.1/32.",
+        "Networks that webhooks, and files fetched by url, may reach besides the public internet: 127.0.0.1/32.",
         (),
         shown="none",
     )

@@ -20,6 +20,7 @@ from agentpost.mail.appending import Appending
 from agentpost.mail.attaching import Attaching
 from agentpost.mail.composing import Composing
 from agentpost.mail.domains import DomainTerms
+from agentpost.mail.fetching import Fetching
 from agentpost.mail.notifications import Notifications
 from agentpost.mail.policy import Policy
 from agentpost.mail.verification import Verification
@@ -57,6 +58,7 @@ class Desk(Services):
     composing: Composing
     appending: Appending
     attaching: Attaching
+    fetching: Fetching
     links: FileLinks
     governor: Governor
     policy: Policy

@@ -24,16 +24,19 @@ from agentpost.http.server import HttpServer
 from agentpost.http.source import StoredEvents
 from agentpost.http.tail import Tail
 from agentpost.http.waiting import MailWaiter
+from agentpost.jobs.attempting import lookup_by
 from agentpost.limits import EventLimits, HttpLimits, MessageLimits
 from agentpost.mail.appending import Appending
 from agentpost.mail.attaching import Attaching
 from agentpost.mail.composing import Composing
 from agentpost.mail.dns import Resolver
 from agentpost.mail.domains import domain_terms
+from agentpost.mail.fetching import Fetching
 from agentpost.mail.policy import make_policy
 from agentpost.mail.receiving import Receiving, make_receiving
 from agentpost.mail.submission import Submission
 from agentpost.mail.verification import FreshDns, make_verification
+from agentpost.net.egress import Egress
 from agentpost.net.networks import networks
 from agentpost.store.opening import Store
 from agentpost.version import version
@@ -73,6 +76,8 @@ async def make_server(
     tail = Tail(store.events, bus, events)
     waiter = MailWaiter(store, bus)
     source = StoredEvents(store, tail, Envelopes(events))
+    attaching = Attaching(store.uploads, store.blobs, message)
+    egress = Egress(lookup_by(dns), networks(settings.webhook_allow))
     desk = Desk(
         authenticator=store.authentication,
         stopping=stopping,
@@ -87,7 +92,8 @@ async def make_server(
         limits=limits,
         composing=Composing(store.messages, store.directory, submission, message),
         appending=Appending(store.messages, store.mailboxes, message, submission),
-        attaching=Attaching(store.uploads, store.blobs, message),
+        attaching=attaching,
+        fetching=Fetching(egress, attaching.most),
         links=FileLinks(await store.deployment.secret(LINK_SEAL), settings.http_url),
         governor=governor,
         policy=make_policy(store, frozenset({settings.shared_domain})),

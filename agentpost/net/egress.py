@@ -221,6 +221,15 @@ def _host(written: str) -> tuple[str, Address | None]:
     return name, four
 
 
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """How much of an answer is read and kept; ``whole`` takes all of it or nothing."""
+
+    read_octets: int
+    kept_octets: int
+    whole: bool = False
+
+
 class Egress:
     """Sends requests to customers' URLs."""
 
@@ -240,17 +249,43 @@ class Egress:
     async def post(
         self, url: str, fields: Sequence[tuple[str, str]], body: bytes, timeout_s: float
     ) -> Answer:
-        """POST ``body`` and read the answer, all within ``timeout_s``.
+        """POST ``body`` and read the beginning of the answer, all within ``timeout_s``.
 
         Raises: EgressRefused, EgressFailed.
         """
+        limits = self._limits
+        sent = (*fields, ("content-length", str(len(body))))
+        reading = _Reading(limits.answer_octets, limits.kept_octets)
+        return await self._request("POST", url, sent, body, reading, timeout_s)
+
+    async def get(
+        self, url: str, fields: Sequence[tuple[str, str]], most_octets: int, timeout_s: float
+    ) -> Answer:
+        """GET the whole of what lies at ``url``, which has at most ``most_octets``.
+
+        Raises: EgressRefused; EgressFailed, with ``too_large`` when it has more.
+        """
+        reading = _Reading(most_octets, most_octets, whole=True)
+        return await self._request("GET", url, fields, b"", reading, timeout_s)
+
+    async def _request(
+        self,
+        method: str,
+        url: str,
+        fields: Sequence[tuple[str, str]],
+        body: bytes,
+        reading: _Reading,
+        timeout_s: float,
+    ) -> Answer:
         target = target_of(url, self.allowed)
         began = time.monotonic()
+        head = [("host", target.authority), *fields, ("connection", "close")]
+        request = h11.Request(method=method, target=target.path, headers=head)
         stream: trio.abc.Stream | None = None
         try:
             with trio.fail_after(timeout_s):
                 stream = await self._open(target)
-                answer = await self._exchange(stream, target, fields, body)
+                answer = await self._exchange(stream, request, body, reading)
         except trio.TooSlowError:
             raise EgressFailed("timeout") from None
         except (trio.BrokenResourceError, trio.ClosedResourceError, h11.ProtocolError):
@@ -312,34 +347,34 @@ class Egress:
     async def _exchange(
         self,
         stream: trio.abc.Stream,
-        target: Target,
-        fields: Sequence[tuple[str, str]],
+        request: h11.Request,
         body: bytes,
+        reading: _Reading,
     ) -> tuple[int, tuple[tuple[str, str], ...], bytes]:
         wire = h11.Connection(h11.CLIENT, max_incomplete_event_size=self._limits.answer_octets)
-        head = [("host", target.authority), *fields, ("content-length", str(len(body)))]
-        head.append(("connection", "close"))
-        octets = wire.send(h11.Request(method="POST", target=target.path, headers=head)) or b""
-        octets += wire.send(h11.Data(data=body)) or b""
+        octets = wire.send(request) or b""
+        if body:
+            octets += wire.send(h11.Data(data=body)) or b""
         octets += wire.send(h11.EndOfMessage()) or b""
         try:
             await stream.send_all(octets)
         except trio.BrokenResourceError:
             # Who refuses early may have answered all the same.
             pass
-        return await self._answer(stream, wire)
+        return await self._answer(stream, wire, reading)
 
     async def _answer(
-        self, stream: trio.abc.Stream, wire: h11.Connection
+        self, stream: trio.abc.Stream, wire: h11.Connection, reading: _Reading
     ) -> tuple[int, tuple[tuple[str, str], ...], bytes]:
-        limits = self._limits
         response: h11.Response | None = None
-        kept = b""
+        kept = bytearray()
         read = 0
         while True:
             event = wire.next_event()
             if event is h11.NEED_DATA:
-                if read > 2 * limits.answer_octets:
+                if read > reading.read_octets + self._limits.answer_octets:
+                    if reading.whole:
+                        raise EgressFailed("too_large")
                     break
                 octets = await _some(stream)
                 read += len(octets)
@@ -347,12 +382,14 @@ class Egress:
             elif isinstance(event, h11.Response):
                 response = event
             elif isinstance(event, h11.Data):
-                kept += bytes(event.data)[: limits.kept_octets - len(kept)]
+                if reading.whole and len(kept) + len(event.data) > reading.kept_octets:
+                    raise EgressFailed("too_large")
+                kept += bytes(event.data)[: reading.kept_octets - len(kept)]
             elif not isinstance(event, h11.InformationalResponse):
                 break
         if response is None:
             raise EgressFailed("no_answer")
-        return response.status_code, self._kept_fields(response), kept
+        return response.status_code, self._kept_fields(response), bytes(kept)
 
     def _kept_fields(self, response: h11.Response) -> tuple[tuple[str, str], ...]:
         limits = self._limits

@@ -39,11 +39,18 @@ class FileBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A file to attach."""
 
     content: Annotated[
-        bytes | UnsetType, Meta(description="The file in base64; this or key is needed")
+        bytes | UnsetType, Meta(description="The file in base64; this, key or url is needed")
     ] = UNSET
     key: (
         Annotated[
             str, Meta(max_length=100, description="Of a file that was uploaded to /attachments")
+        ]
+        | None
+    ) = None
+    url: (
+        Annotated[
+            str,
+            Meta(max_length=2048, description="Where the file is fetched from, without redirects"),
         ]
         | None
     ) = None
