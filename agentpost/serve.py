@@ -113,7 +113,6 @@ class _Worker:
         """No other process writes mail to the database: our own wake-ups tell everything."""
         self._dns = Resolver(settings.dns_resolver)
         self._messages = MessageLimits(max_octets=settings.max_message_octets)
-        self._dns = Resolver(settings.dns_resolver)
 
     async def run(self) -> None:
         """The worker's whole life."""
