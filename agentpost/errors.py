@@ -646,6 +646,19 @@ class UnderWay(Problem):
     )
 
 
+class NotSupported(Problem):
+    """What another product has, and this one has not."""
+
+    column = Column(
+        "not_supported",
+        501,
+        "CANNOT",
+        (502, "5.5.1"),
+        "This server does not have that.",
+        "Leave it out; docs/agentmail.md says what there is and what to use instead.",
+    )
+
+
 class BadCharset(Problem):
     """The charset is not supported."""
 

@@ -13,7 +13,6 @@ import logging
 import re
 import time
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import Any, Final
 
 import msgspec
@@ -35,12 +34,13 @@ from agentpost.http.conditional import etag
 from agentpost.http.connection import wants_websocket
 from agentpost.http.decode import BodyDecoder, QueryDecoder
 from agentpost.http.endpoint import Endpoint, Idempotency, Request, Response
+from agentpost.http.narrowing import narrowed
 from agentpost.http.proxies import Proxies
 from agentpost.http.ratelimit import Allowance, Governor
 from agentpost.http.router import Router
 from agentpost.http.services import Services
 from agentpost.http.wire import Head, MalformedRequest
-from agentpost.ids import EnvironmentId, OrganizationId, is_id, ulid
+from agentpost.ids import OrganizationId, is_id, ulid
 from agentpost.limits import HttpLimits
 from agentpost.log import actor_id, request_id
 from agentpost.metrics import FAULTS, REQUEST_SECONDS, REQUESTS
@@ -242,20 +242,12 @@ class _Exchange:
         named = self.head.field(b"agentpost-environment")
         if named is None:
             return actor
-        environment = EnvironmentId(named)
         if not is_id(named, "env"):
             raise InvalidRequest(
                 "AgentPost-Environment is not the id of an environment.",
                 fix="Send an id such as env_01JQ8X5K2M3N4P5R6S7T8V9W00, or leave the header out.",
             )
-        authenticator = self.api.services.authenticator
-        if not (
-            await authenticator.has_environment(actor.organization, environment)
-            if actor.environments is None
-            else environment in actor.environments
-        ):
-            raise NotFound("There is no such environment, or the key does not cover it.")
-        return replace(actor, environment=environment, environments=frozenset({environment}))
+        return await narrowed(self.api.services.authenticator, actor, named)
 
     def failed(self, problem: Problem) -> Answer:
         """The answer to a failure that the table knows."""

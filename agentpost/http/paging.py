@@ -85,10 +85,14 @@ class Cursors:
         self, page: Page[R], shape: Callable[[R], T], query: ListQuery, *place: str
     ) -> ListBody[T]:
         """The answer that shows ``page``, each row in its ``shape``."""
-        cursor = None
-        if page.next_position is not None:
-            cursor = self.seal(page.next_position, filter_digest(query, place))
+        cursor = self.following(page, query, *place)
         return ListBody([shape(row) for row in page.rows], cursor, cursor is not None)
+
+    def following(self, page: Page[R], query: ListQuery, *place: str) -> str | None:
+        """The cursor of the page after ``page``; None when it is the last."""
+        if page.next_position is None:
+            return None
+        return self.seal(page.next_position, filter_digest(query, place))
 
     def seal(self, position: tuple[str, ...], digest: bytes) -> str:
         """A cursor for a sort key within the list that ``digest`` describes."""

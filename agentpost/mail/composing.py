@@ -165,6 +165,7 @@ class Composing:
     async def answer(self, actor: Actor, answer: Answer) -> tuple[LocalAddress, Composition]:
         """The inbox that answers a message, and the letter that does.
 
+        Who is named in ``to`` takes the place of those who follow from the message.
         Raises: NotFound, Forbidden.
         """
         content = await self._messages.content(actor, answer.message, SCOPES[answer.kind])
@@ -174,6 +175,7 @@ class Composing:
         letter = await beside(len(content.octets), lambda: _answered(content, answer, local))
         letter = replace(
             letter,
+            to=answer.to or letter.to,
             cc=_joined(letter.cc, answer.cc),
             bcc=_joined(letter.bcc, answer.bcc),
             reply_to=answer.reply_to,

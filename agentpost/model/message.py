@@ -186,6 +186,15 @@ class Thread:
 
 
 @dataclass(frozen=True, slots=True)
+class ThreadTail:
+    """The latest message of a thread, and the octets of all of them; drafts do not count."""
+
+    message: MessageId
+    rfc_message_id: str | None
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
 class Draft:
     """An unsent message in Drafts: the same thing over REST and IMAP.
 

@@ -34,6 +34,7 @@ class OrganizationUsage:
     keys: int
     messages: int
     octets: int
+    domains: int
 
 
 class Organizations:
@@ -252,7 +253,8 @@ SELECT
     (SELECT count(*) FROM environments e WHERE e.organization_id = $1),
     (SELECT count(*) FROM inboxes i WHERE i.organization_id = $1 AND i.deleted_at IS NULL),
     (SELECT count(*) FROM api_keys k WHERE k.organization_id = $1 AND k.revoked_at IS NULL),
-    m.messages, m.octets
+    m.messages, m.octets,
+    (SELECT count(*) FROM domains d WHERE d.organization_id = $1)
 FROM (
     SELECT count(m.id) AS messages, coalesce(sum(m.size), 0)::bigint AS octets
     FROM inboxes i JOIN messages m ON m.inbox_id = i.id WHERE i.organization_id = $1

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
 from agentpost.errors import NotFound, PreconditionFailed
-from agentpost.ids import EnvironmentId, InboxId, OrganizationId, ThreadId
+from agentpost.ids import EnvironmentId, InboxId, MessageId, OrganizationId, ThreadId
 from agentpost.model.actor import Actor, Scope
-from agentpost.model.message import Address, MessageFilter, Thread
+from agentpost.model.message import Address, MessageFilter, Thread, ThreadTail
 from agentpost.model.page import Page, PageRequest
 from agentpost.store import rows
 from agentpost.store.narrowing import Narrowing, pattern, reach
@@ -111,6 +112,30 @@ class Threads:
             return where.inbox, str(state)
 
         return await self._door.read(actor, "threads:read", Place("thread", thread), read)
+
+    async def tails(self, actor: Actor, threads: Sequence[str]) -> dict[ThreadId, ThreadTail]:
+        """How those of the threads end that exist for the actor."""
+
+        async def read(connection: Connection, _: Scope) -> list[Row]:
+            query = Narrowing(len(threads), "ASC")
+            reach(query, actor, None, "t", deleted=True)
+            query.add("t.id = ANY ({0})", list(threads))
+            return await connection.rows(
+                "SELECT t.id, l.id AS message_id, l.rfc_message_id, (SELECT sum(m.size)::bigint"
+                "  FROM messages m WHERE m.thread_id = t.id AND m.state <> 'draft') AS size"
+                " FROM threads t, LATERAL (SELECT m.id, m.rfc_message_id FROM messages m"
+                "  WHERE m.thread_id = t.id AND m.state <> 'draft' ORDER BY m.id DESC LIMIT 1) l"
+                f" WHERE {query.condition}",
+                *query.arguments,
+            )
+
+        found = await self._door.read(actor, "threads:read", None, read)
+        return {
+            ThreadId(row["id"]): ThreadTail(
+                MessageId(row["message_id"]), row["rfc_message_id"], row["size"]
+            )
+            for row in found
+        }
 
     async def label(
         self,

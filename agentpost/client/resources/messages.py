@@ -462,6 +462,10 @@ class Messages:
         metadata: Mapping[str, Any] | NotGiven = NOT_GIVEN,
         send_at: datetime | str | NotGiven | None = NOT_GIVEN,
         hold_for_approval: bool | NotGiven = NOT_GIVEN,
+        to: str
+        | Sequence[str | models.RecipientParam]
+        | models.RecipientParam
+        | NotGiven = NOT_GIVEN,
         subject: str | NotGiven | None = NOT_GIVEN,
         quote: bool | NotGiven = NOT_GIVEN,
         dry_run: bool | NotGiven = NOT_GIVEN,
@@ -481,6 +485,7 @@ class Messages:
         metadata: Notes of your program, not shown to anyone
         send_at: When to send it: within 90 days; at once when left out
         hold_for_approval: Send it only when somebody else approves it
+        to: Instead of those who follow from the message
         subject: "Re: ..." when left out
         quote: Append the message that is answered, quoted
         dry_run: Say what would happen, and do nothing
@@ -504,6 +509,7 @@ class Messages:
                     metadata=metadata,
                     send_at=send_at,
                     hold_for_approval=hold_for_approval,
+                    to=to,
                     subject=subject,
                     quote=quote,
                     dry_run=dry_run,
@@ -539,6 +545,10 @@ class Messages:
         metadata: Mapping[str, Any] | NotGiven = NOT_GIVEN,
         send_at: datetime | str | NotGiven | None = NOT_GIVEN,
         hold_for_approval: bool | NotGiven = NOT_GIVEN,
+        to: str
+        | Sequence[str | models.RecipientParam]
+        | models.RecipientParam
+        | NotGiven = NOT_GIVEN,
         subject: str | NotGiven | None = NOT_GIVEN,
         quote: bool | NotGiven = NOT_GIVEN,
         dry_run: bool | NotGiven = NOT_GIVEN,
@@ -558,6 +568,7 @@ class Messages:
         metadata: Notes of your program, not shown to anyone
         send_at: When to send it: within 90 days; at once when left out
         hold_for_approval: Send it only when somebody else approves it
+        to: Instead of those who follow from the message
         subject: "Re: ..." when left out
         quote: Append the message that is answered, quoted
         dry_run: Say what would happen, and do nothing
@@ -581,6 +592,7 @@ class Messages:
                     metadata=metadata,
                     send_at=send_at,
                     hold_for_approval=hold_for_approval,
+                    to=to,
                     subject=subject,
                     quote=quote,
                     dry_run=dry_run,
@@ -1177,6 +1189,10 @@ class AsyncMessages:
         metadata: Mapping[str, Any] | NotGiven = NOT_GIVEN,
         send_at: datetime | str | NotGiven | None = NOT_GIVEN,
         hold_for_approval: bool | NotGiven = NOT_GIVEN,
+        to: str
+        | Sequence[str | models.RecipientParam]
+        | models.RecipientParam
+        | NotGiven = NOT_GIVEN,
         subject: str | NotGiven | None = NOT_GIVEN,
         quote: bool | NotGiven = NOT_GIVEN,
         dry_run: bool | NotGiven = NOT_GIVEN,
@@ -1196,6 +1212,7 @@ class AsyncMessages:
         metadata: Notes of your program, not shown to anyone
         send_at: When to send it: within 90 days; at once when left out
         hold_for_approval: Send it only when somebody else approves it
+        to: Instead of those who follow from the message
         subject: "Re: ..." when left out
         quote: Append the message that is answered, quoted
         dry_run: Say what would happen, and do nothing
@@ -1219,6 +1236,7 @@ class AsyncMessages:
                     metadata=metadata,
                     send_at=send_at,
                     hold_for_approval=hold_for_approval,
+                    to=to,
                     subject=subject,
                     quote=quote,
                     dry_run=dry_run,
@@ -1254,6 +1272,10 @@ class AsyncMessages:
         metadata: Mapping[str, Any] | NotGiven = NOT_GIVEN,
         send_at: datetime | str | NotGiven | None = NOT_GIVEN,
         hold_for_approval: bool | NotGiven = NOT_GIVEN,
+        to: str
+        | Sequence[str | models.RecipientParam]
+        | models.RecipientParam
+        | NotGiven = NOT_GIVEN,
         subject: str | NotGiven | None = NOT_GIVEN,
         quote: bool | NotGiven = NOT_GIVEN,
         dry_run: bool | NotGiven = NOT_GIVEN,
@@ -1273,6 +1295,7 @@ class AsyncMessages:
         metadata: Notes of your program, not shown to anyone
         send_at: When to send it: within 90 days; at once when left out
         hold_for_approval: Send it only when somebody else approves it
+        to: Instead of those who follow from the message
         subject: "Re: ..." when left out
         quote: Append the message that is answered, quoted
         dry_run: Say what would happen, and do nothing
@@ -1296,6 +1319,7 @@ class AsyncMessages:
                     metadata=metadata,
                     send_at=send_at,
                     hold_for_approval=hold_for_approval,
+                    to=to,
                     subject=subject,
                     quote=quote,
                     dry_run=dry_run,

@@ -371,7 +371,7 @@ async def _letter(
         raise checks.refuse(
             "forward_of" if origin.forward_of else "in_reply_to", "is in another inbox"
         )
-    return replace(letter, to=to) if to else letter
+    return letter
 
 
 async def _changed(

@@ -205,7 +205,7 @@ async def create_rule(request: Request[NewRuleBody, None]) -> Response:
             body.direction,
             body.action,
             body.match_type,
-            _canonical(body.match_type, body.value),
+            canonical(body.match_type, body.value),
             _SCOPES[asked],
             body.inbox,
             body.note,
@@ -345,7 +345,7 @@ async def delete_rule(request: Request[None, None]) -> Response:
     return Response()
 
 
-def _canonical(match_type: MatchType, value: str) -> str:
+def canonical(match_type: MatchType, value: str) -> str:
     """The value in the form in which addresses are compared.  Raises: UnknownField."""
     if match_type == "address":
         fault = fault_of_email(value)

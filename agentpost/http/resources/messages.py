@@ -148,7 +148,7 @@ async def list_inbox_messages(request: Request[None, MessagesQuery]) -> Response
 async def _listed(request: Request[Any, Any], where: Where, name: str) -> ListBody[MessageBody]:
     desk, actor = desk_of(request), request.actor
     query: MessagesQuery = request.query
-    wanted = _filter(query)
+    wanted = filter_of(query)
     place = (actor.organization, "messages", name)
     asked = desk.cursors.page(query, *place)
     if query.view == "summary":
@@ -162,7 +162,8 @@ async def _listed(request: Request[Any, Any], where: Where, name: str) -> ListBo
     return desk.cursors.body(page, lambda message: bodies[message.id], query, *place)
 
 
-def _filter(query: MessagesQuery) -> MessageFilter:
+def filter_of(query: MessagesQuery) -> MessageFilter:
+    """What the query narrows a list to.  Raises: UnknownField."""
     texts = {
         name: None if text is None else checks.searchable(name, text)
         for name, text in (

@@ -82,6 +82,9 @@ class SendBody(LetterBody, frozen=True, forbid_unknown_fields=True):
 class ReplyBody(SentWordsBody, frozen=True, forbid_unknown_fields=True):
     """An answer; to whom follows from the message, cc and bcc are added."""
 
+    to: Annotated[Recipients, Meta(description="Instead of those who follow from the message")] = (
+        msgspec.field(default_factory=list)
+    )
     subject: Annotated[str | None, Meta(description='"Re: ..." when left out')] = None
     quote: Quote = True
     dry_run: DryRun = False
@@ -323,7 +326,7 @@ def _as_answer(body: Any, message: str, kind: AnswerKind) -> Answer:
         message,
         kind,
         words(body),
-        to=addresses("to", body.to) if kind == "forward" else (),
+        to=addresses("to", body.to),
         cc=addresses("cc", body.cc),
         bcc=addresses("bcc", body.bcc),
         reply_to=addresses("reply_to", body.reply_to),

@@ -42,6 +42,7 @@ from agentpost.http.resources.shown import (
 from agentpost.http.resources.views import viewed
 from agentpost.ids import ThreadId
 from agentpost.limits import IdentityLimits
+from agentpost.model.actor import Actor
 from agentpost.model.message import MessageChange, MessageFilter, Thread
 from agentpost.store import checks
 from agentpost.store.store import Place
@@ -224,6 +225,16 @@ async def list_inbox_threads(request: Request[None, ThreadsQuery]) -> Response:
 
 async def _page(request: Request[None, ThreadsQuery], where: Place | None) -> Response:
     desk, query = desk_of(request), request.query
+    wanted = filter_of(request.actor, query)
+    place = (request.actor.organization, "threads", request.params.get("inbox", ""))
+    page = await desk.store.threads.page(
+        request.actor, wanted, desk.cursors.page(query, *place), where
+    )
+    return Response(desk.cursors.body(page, thread_body, query, *place))
+
+
+def filter_of(actor: Actor, query: ThreadsQuery) -> MessageFilter:
+    """What the query narrows a list to.  Raises: UnknownField, Forbidden."""
     texts = {name: getattr(query, name) for name in ("from_", "to", "subject", "thread_id")}
     for name, text in texts.items():
         if text is not None:
@@ -245,12 +256,8 @@ async def _page(request: Request[None, ThreadsQuery], where: Place | None) -> Re
         include=frozenset(query.include),
         include_deleted=query.include_deleted,
     )
-    checks.visible(request.actor, wanted.include, wanted.folder)
-    place = (request.actor.organization, "threads", request.params.get("inbox", ""))
-    page = await desk.store.threads.page(
-        request.actor, wanted, desk.cursors.page(query, *place), where
-    )
-    return Response(desk.cursors.body(page, thread_body, query, *place))
+    checks.visible(actor, wanted.include, wanted.folder)
+    return wanted
 
 
 @routes.get(

@@ -1,0 +1,35 @@
+"""A façade in AgentMail's spelling below ``/v0``; ``COMPAT`` is what a worker serves of it.
+
+Source: version 2.0.18 of AgentMail's Python SDK, whose own methods test it.
+"""
+
+from typing import Final
+
+from agentpost.http.compat import (
+    domains,
+    drafts,
+    elsewhere,
+    inboxes,
+    keys,
+    lists,
+    messages,
+    organization,
+    pods,
+    sending,
+    threads,
+)
+from agentpost.http.endpoint import Routes
+
+COMPAT: Final[tuple[Routes, ...]] = (
+    organization.routes,
+    pods.routes,
+    keys.routes,
+    inboxes.routes,
+    messages.routes,
+    sending.routes,
+    threads.routes,
+    drafts.routes,
+    domains.routes,
+    lists.routes,
+    elsewhere.routes,
+)

@@ -1,0 +1,169 @@
+"""What the façade promises beyond shapes: tenancy, rights, lists of who is allowed, labels."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+
+from agentpost.errors import UnknownField
+from agentpost.http.compat import COMPAT
+from agentpost.http.compat.labels import as_filter, as_marks
+from agentpost.http.compat.mount import message_name, several, written
+from agentpost.http.compat.permissions import as_permissions, as_scopes
+from agentpost.http.endpoint import Endpoint
+from agentpost.model.actor import SCOPES, widen
+from agentpost.model.message import Address
+from agentpost.store.domains import DomainRequest
+from agentpost.store.rules import RuleRequest
+from tests.http.compat.conftest import Sdk
+from tests.http.resources.conftest import Caller, Tenant, deliver, letter
+
+ENDPOINTS = [endpoint for routes in COMPAT for endpoint in routes.endpoints]
+BODIES: dict[str, Any] = {
+    "NamesBody": {"message_ids": ["{message}"]},
+    "MarkedManyBody": {"message_ids": ["{message}"], "add_labels": "mine"},
+    "LetterBody": {"to": "ada@elsewhere.example", "text": "x"},
+    "AnsweredBody": {"text": "x"},
+}
+
+
+async def _names(tenant: Tenant) -> dict[str, str]:
+    """One of everything in an organization, by the variables of paths."""
+    inbox = await tenant.inbox("secret-inbox")
+    placed = await deliver(
+        tenant.store, inbox, letter("The secret plan", message_id="plan", to=inbox.address)
+    )
+    draft = await tenant.call("POST", f"/inboxes/{inbox.id}/drafts", {"subject": "Secret plan"})
+    domain, _ = await tenant.store.domains.create(tenant.actor, DomainRequest("acme.example"))
+    rule, _ = await tenant.store.rules.create(
+        tenant.actor, RuleRequest("send", "block", "domain", "secret.example", "organization")
+    )
+    key = await tenant.call("POST", "/api-keys", {"name": "secret", "scopes": ["inboxes:read"]})
+    return {
+        "inbox": inbox.address,
+        "pod": tenant.environment.id,
+        "message": "<plan@example.org>",
+        "thread": placed.thread,
+        "draft": draft.json["id"],
+        "domain": domain.id,
+        "key": key.json["id"],
+        "attachment": "att_01JQ8X5K2M3N4P5R6S7T8V9W00",
+        "direction": "send",
+        "list_type": "block",
+        "entry": rule.value,
+        **dict.fromkeys(("account", "app", "event", "file", "webhook"), "x"),
+    }
+
+
+async def _ask(caller: Caller, endpoint: Endpoint, names: dict[str, str]) -> Any:
+    path = endpoint.path.format(**{name: quote(value, "") for name, value in names.items()})
+    if path.endswith("/search"):
+        path += "?q=secret"
+    body = None
+    if endpoint.body is not None:
+        sample = json.dumps(BODIES.get(endpoint.body.__name__, {}))
+        body = json.loads(sample.replace("{message}", names["message"]))
+    return await caller(endpoint.method, path, body)
+
+
+async def test_nobody_sees_or_changes_what_is_anothers(acme: Tenant, globex: Tenant) -> None:
+    names = await _names(acme)
+    for endpoint in ENDPOINTS:
+        answer = await _ask(globex.call, endpoint, names)
+        assert answer.status < 500 or answer.status == 501, endpoint.path
+        assert b"ecret" not in answer.octets, endpoint.path
+        owned = {"inbox", "pod", "thread", "draft", "domain", "key"}
+        if answer.status != 501 and any("{" + name + "}" in endpoint.path for name in owned):
+            assert answer.status in (404, 422), (endpoint.method, endpoint.path, answer.octets)
+
+
+async def test_a_key_without_scopes_is_refused(acme: Tenant) -> None:
+    names = await _names(acme)
+    caller = await acme.caller("jobs:read")
+    for endpoint in ENDPOINTS:
+        if endpoint.scope is not None:
+            answer = await _ask(caller, endpoint, names)
+            assert answer.status == 403, endpoint.path
+
+
+async def test_a_stranger_is_refused_everywhere(acme: Tenant) -> None:
+    names = await _names(acme)
+    stranger = Caller(acme.call.port, None)
+    acme.callers.append(stranger)
+    for endpoint in ENDPOINTS:
+        if not endpoint.public:
+            # Whoever comes without a key again and again is asked to wait.
+            assert (await _ask(stranger, endpoint, names)).status in (401, 429), endpoint.path
+
+
+async def test_a_pod_shows_its_own_alone(acme: Tenant, sdk: Sdk) -> None:
+    inbox = await acme.inbox()
+    other = await sdk("pods.create", name="Other")
+    made = await sdk("pods.inboxes.create", other.pod_id, username="elsewhere")
+    assert made.pod_id == other.pod_id
+    found = await sdk("pods.inboxes.list", other.pod_id)
+    assert [each.inbox_id for each in found.inboxes] == [made.inbox_id]
+    answer = await acme.call("GET", f"/v0/pods/{other.pod_id}/inboxes/{inbox.address}")
+    assert answer.status == 404
+
+
+async def test_a_list_of_who_is_allowed_shuts_out_everyone_else(acme: Tenant, sdk: Sdk) -> None:
+    inbox = (await acme.inbox()).address
+    for entry in ("friend.example", "ada@example.org"):
+        await sdk("inboxes.lists.create", inbox, "send", "allow", entry=entry)
+    blocked = await sdk("inboxes.lists.list", inbox, "send", "block")
+    assert [(each.entry, each.read_only) for each in blocked.entries] == [("*", True)]
+    check = {"direction": "send", "address": "eve@else.example", "inbox": inbox}
+    assert (await acme.call("POST", "/filter-rules/check", check)).json["allowed"] is False
+    for entry in ("friend.example", "ada@example.org"):
+        assert (await acme.call("POST", "/filter-rules/check", check)).json["allowed"] is False
+        await sdk("inboxes.lists.delete", inbox, "send", "allow", entry)
+    assert (await acme.call("POST", "/filter-rules/check", check)).json["allowed"] is True
+
+
+async def test_a_send_with_a_key_happens_once(acme: Tenant, sdk: Sdk) -> None:
+    inbox = (await acme.inbox()).address
+    given = {"to": "bob@example.org", "text": "Once", "idempotency_key": "k1"}
+    first = await sdk("inboxes.messages.send", inbox, **given)
+    assert await sdk("inboxes.messages.send", inbox, **given) == first
+    assert (await sdk("inboxes.messages.list", inbox)).count == 1
+
+
+def test_a_key_never_gets_more_than_was_asked_for() -> None:
+    assert as_scopes({"message_read": True}) == ("events:read", "messages:read", "threads:read")
+    for permissions in ({"inbox_create": True}, {"draft_send": True}, {}, {"nonsense": True}):
+        with pytest.raises(UnknownField):
+            as_scopes(permissions)
+    assert as_permissions(sorted(SCOPES)) is None
+    shown = as_permissions(["messages:send", "messages:reply"])
+    assert shown is not None
+    assert [name for name, held in shown.items() if held] == ["message_reply", "message_send"]
+    everything = dict.fromkeys(as_permissions([]) or {}, True)
+    assert widen(frozenset(as_scopes(everything))) <= SCOPES | {"messages:import", "folders:write"}
+
+
+def test_labels_that_say_how_a_message_stands_are_translated() -> None:
+    assert as_filter(["unread", "received", "Mine"]) == {
+        "seen": False,
+        "direction": "inbound",
+        "labels": ["Mine"],
+    }
+    marks = as_marks(["trash", "a"], ["unread"])
+    assert (marks.add, marks.seen, marks.folder) == (["a"], True, "Trash")
+    assert as_marks([], ["spam"], "outbound").folder == "Sent"
+    with pytest.raises(UnknownField):
+        as_marks(["received"], [])
+
+
+def test_names_survive_a_path() -> None:
+    assert message_name("msg_1", "a.b+c@example.org") == "<a.b+c@example.org>"
+    for unfit in ("a/b@x", "a?b@x", "a#b@x", "a%b@x", "ä@x", "a b@x", None):
+        assert message_name("msg_1", unfit) == "msg_1"
+    assert written(Address("a@x", 'Ada "the" First')) == '"Ada \\"the\\" First" <a@x>'
+    assert several("labels", ['["a"', '"b"]']) == ["a", "b"]
+    assert several("labels", ["a", "b"]) == ["a", "b"]
+    with pytest.raises(UnknownField):
+        several("labels", ["[1]"])
