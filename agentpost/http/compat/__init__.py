@@ -13,6 +13,7 @@ from agentpost.http.compat import (
     keys,
     lists,
     messages,
+    metrics,
     organization,
     pods,
     sending,
@@ -31,5 +32,6 @@ COMPAT: Final[tuple[Routes, ...]] = (
     drafts.routes,
     domains.routes,
     lists.routes,
+    metrics.routes,
     elsewhere.routes,
 )

@@ -54,9 +54,6 @@ LATER: Final = (
         f"{place}{name}"
         for place in ("", "inboxes.", "pods.")
         for name in (
-            "metrics.query_events",
-            "metrics.query_rates",
-            "metrics.query_usage",
             "webhooks.create",
             "webhooks.delete",
             "webhooks.get",
@@ -95,10 +92,11 @@ async def test_every_method_is_answered_or_is_not_supported(acme: Tenant, sdk: S
     await _lists(sdk, inbox)
     await _keys(sdk, inbox)
     await _organization(sdk)
+    await _metrics(sdk, inbox)
     every = {name for name, _ in methods(sdk.client())}
     assert sdk.done | ABSENT | LATER == every
     assert not sdk.done & (ABSENT | LATER)
-    assert len(sdk.done) >= 98
+    assert len(sdk.done) == 107
 
 
 async def _messages(sdk: Sdk, inbox: Inbox) -> None:
@@ -334,6 +332,26 @@ async def _organization(sdk: Sdk) -> None:
     assert (await sdk("pods.get", made.pod_id)).name == "Staging"
     assert (await sdk("pods.list")).count == 2
     await sdk("pods.delete", made.pod_id)
+
+
+async def _metrics(sdk: Sdk, inbox: Inbox) -> None:
+    places: tuple[tuple[str, tuple[str, ...]], ...] = (
+        ("metrics", ()),
+        ("pods.metrics", (inbox.environment,)),
+        ("inboxes.metrics", (inbox.address,)),
+    )
+    end = clock.now()
+    for name, place in places:
+        events = await sdk(
+            f"{name}.query_events", *place, event_types=["message.received"], period=3600
+        )
+        assert set(events) <= {"message.received"}
+        await sdk(f"{name}.query_events", *place, start=end - timedelta(days=30), end=end)
+        usage = await sdk(f"{name}.query_usage", *place, usage_types=["storage_bytes"])
+        assert list(usage) == ["storage_bytes"]
+        rates = await sdk(f"{name}.query_rates", *place, limit=2, descending=True)
+        assert [len(points) for points in rates.values()] == [2, 2]
+        assert rates["bounce"][0].timestamp > rates["bounce"][1].timestamp
 
 
 async def test_what_is_absent_says_what_to_do_instead(sdk: Sdk) -> None:
