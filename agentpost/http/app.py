@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 from quart import Response, websocket
@@ -10,6 +10,7 @@ from quart_trio import QuartTrio
 
 from agentpost.errors import Problem
 from agentpost.http.api import Api
+from agentpost.http.compat.socket import FACADE_PATH, FacadeSocket
 from agentpost.http.endpoint import Endpoint, Routes
 from agentpost.http.feed import Credential, EventSource, Revoked
 from agentpost.http.problems import problem_answer
@@ -18,13 +19,16 @@ from agentpost.http.ratelimit import Governor
 from agentpost.http.resources import meta
 from agentpost.http.resources.socket import SOCKET_PATHS
 from agentpost.http.services import Services
-from agentpost.http.websocket import Waiter, converse
+from agentpost.http.websocket import Socket, Waiter, converse
 from agentpost.ids import ulid
 from agentpost.limits import HttpLimits
 from agentpost.net import Peer
 
 _PROTOCOL: Final = "agentpost.v1"
 _BEARER: Final = "bearer."
+
+Spelling = Callable[[Socket], Socket]
+Handshake = Callable[[], Awaitable[Response | None]]
 
 
 def make_api(
@@ -46,7 +50,7 @@ def make_api(
     for routes in beside:
         endpoints += routes.endpoints
     api = Api(endpoints, services, governor, limits, proxies)
-    api.give_away_sockets(*SOCKET_PATHS)
+    api.give_away_sockets(*SOCKET_PATHS, FACADE_PATH)
     return api
 
 
@@ -56,31 +60,40 @@ def make_asgi(
     waiter: Waiter,
     governor: Governor,
     limits: HttpLimits,
+    facade: EventSource | None = None,
 ) -> QuartTrio:
-    """The ASGI application: the WebSocket; the console is mounted on it."""
+    """The ASGI application: the WebSocket; the console is mounted on it.
+
+    ``facade`` tells events in AgentMail's spelling, for the WebSocket that has it.
+    """
     app = QuartTrio("agentpost", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = limits.max_body_octets
 
-    async def serve_socket() -> Response | None:
-        secret, subprotocol = socket_secret(
-            websocket.headers.get("authorization"),
-            websocket.requested_subprotocols,
-            websocket.args.get("token"),
-        )
-        peer = _peer()
-        credential = Credential(services.authenticator, secret or "", peer.address)
-        try:
-            await _count(credential, governor, peer)
-        except Problem as problem:
-            return _refusal(problem)
-        await websocket.accept(subprotocol=subprotocol)
-        await converse(
-            _QuartSocket(), credential, source, waiter, governor.take, services.stopping, limits
-        )
-        return None
+    def serve(events: EventSource, key: str, spelled: Spelling) -> Handshake:
+        async def serve_socket() -> Response | None:
+            secret, subprotocol = socket_secret(
+                websocket.headers.get("authorization"),
+                websocket.requested_subprotocols,
+                websocket.args.get(key),
+            )
+            peer = _peer()
+            credential = Credential(services.authenticator, secret or "", peer.address)
+            try:
+                await _count(credential, governor, peer)
+            except Problem as problem:
+                return _refusal(problem)
+            await websocket.accept(subprotocol=subprotocol)
+            socket, stopping = spelled(_QuartSocket()), services.stopping
+            await converse(socket, credential, events, waiter, governor.take, stopping, limits)
+            return None
 
+        return serve_socket
+
+    ours = serve(source, "token", lambda socket: socket)
     for number, path in enumerate(SOCKET_PATHS):
-        app.add_websocket(path, f"socket_{number}", serve_socket)
+        app.add_websocket(path, f"socket_{number}", ours)
+    if facade is not None:
+        app.add_websocket(FACADE_PATH, "socket_facade", serve(facade, "api_key", FacadeSocket))
     return app
 
 

@@ -11,6 +11,7 @@ from agentpost.errors import Overloaded
 from agentpost.events.bus import Bus
 from agentpost.http.app import make_api, make_asgi
 from agentpost.http.compat import COMPAT
+from agentpost.http.compat.socket import FacadeEvents
 from agentpost.http.connection import AsgiGate
 from agentpost.http.desk import Desk, Terms
 from agentpost.http.envelopes import Envelopes
@@ -113,7 +114,8 @@ async def make_server(
     proxies = Proxies(settings.trusted_proxies)
     mcp = mcp_routes(Mcp(desk))
     api = make_api(RESOURCES, desk, governor, limits, proxies, (mcp, *COMPAT))
-    asgi = make_asgi(desk, source, waiter, governor, limits)
+    facade = FacadeEvents(source, store)
+    asgi = make_asgi(desk, source, waiter, governor, limits, facade)
     return HttpServer(api, AsgiGate(asgi, limits, proxies), limits, stopping, (tail.run,))
 
 

@@ -17,7 +17,9 @@ from agentpost.http.compat import (
     organization,
     pods,
     sending,
+    socket,
     threads,
+    webhooks,
 )
 from agentpost.http.endpoint import Routes
 
@@ -33,5 +35,7 @@ COMPAT: Final[tuple[Routes, ...]] = (
     domains.routes,
     lists.routes,
     metrics.routes,
+    webhooks.routes,
+    socket.routes,
     elsewhere.routes,
 )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any, Final, Literal
 
 from agentpost.errors import NotSupported
@@ -12,11 +11,10 @@ from agentpost.http.compat.mount import (
     addresses,
     asked,
     at,
+    bound,
     compact,
-    inbox_of,
     mounted,
     relisted,
-    within,
 )
 from agentpost.http.compat.permissions import as_permissions, as_scopes
 from agentpost.http.desk import desk_of
@@ -94,7 +92,7 @@ async def _shown(request: Request[Any, Any], key: api_keys.KeyBody) -> Anything:
 )
 async def list_keys(request: Request[None, KeysQuery]) -> Response:
     """The keys that reach no further than the key that asks; those of the pod or the inbox."""
-    request, query = await _placed(request), request.query
+    request, query = await bound(request), request.query
     ours = api_keys.KeysQuery(**query.paging())
     inner = await api_keys.list_api_keys(asked(request, ours))
     page: Any = inner.body
@@ -122,7 +120,7 @@ async def get_key(request: Request[None, None]) -> Response:
 )
 async def create_key(request: Request[NewBody, None]) -> Response:
     """Makes a key; without permissions it may do what the key that asks may."""
-    request, body = await _placed(request), request.body
+    request, body = await bound(request), request.body
     if body.public_key is not None:
         raise NotSupported(
             "Keys are secrets here, not public keys.", fix="Make a key without public_key."
@@ -155,7 +153,7 @@ async def create_key(request: Request[NewBody, None]) -> Response:
 )
 async def update_key(request: Request[ChangedBody, None]) -> Response:
     """Changes the name of a key, or what it may do."""
-    request, body = await _placed(request), request.body
+    request, body = await bound(request), request.body
     scopes = None if body.permissions is None else list(as_scopes(body.permissions))
     change = api_keys.ChangedKeyBody(**compact({"name": body.name, "scopes": scopes}))
     changed: Any = (await api_keys.update_api_key(asked(request, body=change))).body
@@ -165,7 +163,7 @@ async def update_key(request: Request[ChangedBody, None]) -> Response:
 @at(routes, "DELETE", *_ONE, scope="keys:write", status=204, summary="Revoke an API key")
 async def delete_key(request: Request[None, None]) -> Response:
     """Ends a key at once."""
-    request = await _placed(request)
+    request = await bound(request)
     return await api_keys.revoke_api_key(asked(request))
 
 
@@ -173,20 +171,3 @@ def _ids(request: Request[Any, Any], covered: frozenset[Any] | None) -> list[str
     """What a key of the pod or the inbox in the path is bound to."""
     bound = "pod" in request.params or "inbox" in request.params
     return sorted(covered) if bound and covered is not None else None
-
-
-async def _placed(request: Request[Any, Any]) -> Request[Any, Any]:
-    """The request narrowed to the pod or the inbox in its path, so that it sees and makes the keys
-    of that place alone.  Raises: NotFound.
-    """
-    request = await within(request)
-    if "inbox" not in request.params:
-        return request
-    local = await inbox_of(request, None)
-    actor = replace(
-        request.actor,
-        environment=local.environment,
-        environments=frozenset({local.environment}),
-        inboxes=frozenset({local.inbox}),
-    )
-    return replace(request, actor=actor)

@@ -22,7 +22,6 @@ from agentpost.http.endpoint import Handler, Method, Query, Request, Response, R
 from agentpost.http.narrowing import narrowed
 from agentpost.http.paging import Moment
 from agentpost.ids import InboxId, MessageId, is_id
-from agentpost.model.actor import Actor
 from agentpost.model.inbox import LocalAddress
 from agentpost.model.message import Address
 from agentpost.model.page import Page
@@ -107,9 +106,21 @@ async def inbox_of(request: Request[Any, Any], scope: str | None) -> LocalAddres
     return await desk.store.directory.reach(request.actor, scope, request.params["inbox"])
 
 
-async def known_inbox(desk: Desk, actor: Actor, name: str, scope: str | None) -> InboxId:
-    """The id of an inbox that a body or a query names by its address.  Raises: NotFound."""
-    return (await desk.store.directory.reach(actor, scope, name)).inbox
+async def bound(request: Request[Any, Any]) -> Request[Any, Any]:
+    """The request narrowed to the pod or the inbox in its path, so that it sees and makes what is
+    bound to that place alone.  Raises: NotFound.
+    """
+    request = await within(request)
+    if "inbox" not in request.params:
+        return request
+    local = await inbox_of(request, None)
+    actor = replace(
+        request.actor,
+        environment=local.environment,
+        environments=frozenset({local.environment}),
+        inboxes=frozenset({local.inbox}),
+    )
+    return replace(request, actor=actor)
 
 
 async def addresses(desk: Desk, inboxes: Iterable[InboxId]) -> dict[InboxId, str]:
