@@ -1,4 +1,4 @@
-"""Failures as the API tells them: one flat body, made from the table in ``errors.py``.
+"""Failures as the API tells them: one flat body, made from the table in ``errors``.
 
 ``{"name", "code", "message", "fix", "docs", "request_id", "errors": [{"path", "message"}]}``:
 clients branch on ``code``; ``fix`` says what the caller can do and is never empty for a 4xx.

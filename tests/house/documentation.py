@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import ast
-import inspect
+from collections.abc import Iterator
 from pathlib import Path
 
 import agentpost.limits
@@ -45,13 +45,16 @@ def error_rows() -> list[str]:
     ]
 
 
+def _groups() -> Iterator[ast.ClassDef]:
+    for name in sorted(Path(next(iter(agentpost.limits.__path__))).glob("*.py")):
+        tree = ast.parse(name.read_text("utf-8"))
+        yield from (node for node in tree.body if isinstance(node, ast.ClassDef))
+
+
 def limit_lines() -> list[str]:
     """The tables of docs/limits.md, one for each group of limits."""
     lines: list[str] = []
-    tree = ast.parse(inspect.getsource(agentpost.limits))
-    for group in tree.body:
-        if not isinstance(group, ast.ClassDef):
-            continue
+    for group in _groups():
         title = (ast.get_docstring(group) or "").split("\n")[0].rstrip(".")
         lines += ["", f"### {group.name}", "", f"{title}.", "", "| Limit | Value | Why |"]
         lines.append("|---|---|---|")
