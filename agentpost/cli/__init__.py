@@ -27,6 +27,7 @@ from agentpost.cli.remote.inboxes import inboxes_command
 from agentpost.cli.remote.listen import listen_command
 from agentpost.cli.remote.messages import messages_command, threads_command
 from agentpost.cli.remote.send import send_command
+from agentpost.cli.remote.webhooks import webhooks_command
 from agentpost.cli.serve import serve_command
 from agentpost.cli.version import version_command
 from agentpost.config import ConfigError
@@ -51,6 +52,7 @@ _API: Final = (
     threads_command,
     drafts_command,
     domains_command,
+    webhooks_command,
     send_command,
     listen_command,
     mcp_command,

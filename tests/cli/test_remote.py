@@ -152,6 +152,19 @@ def test_a_domain_from_the_shell(server: Server) -> None:
     assert verb(server, "domains", "list") == []
 
 
+def test_a_webhook_from_the_shell(server: Server) -> None:
+    arguments = ["--event", "message.received", "--client-id", "hook-1"]
+    made = verb(server, "webhooks", "create", "https://hooks.example/x", *arguments)
+    assert made["secret"].startswith("whsec_")
+    assert made["event_types"] == ["message.received"]
+    assert [one["id"] for one in verb(server, "webhooks", "list")] == [made["id"]]
+    assert verb(server, "webhooks", "deliveries", made["id"], "--state", "pending") == []
+    inside = run(server, "webhooks", "create", "http://127.0.0.1/x", status=1).stderr
+    assert "url" in inside
+    run(server, "webhooks", "delete", made["id"], "--yes")
+    assert verb(server, "webhooks", "list") == []
+
+
 def test_failures_say_what_to_do(server: Server) -> None:
     missing = run(server, "inboxes", "get", "inb_" + "0" * 26, status=1).stderr
     assert "not_found" in missing
