@@ -74,7 +74,7 @@ async def test_nobody_sees_or_changes_what_is_anothers(acme: Tenant, globex: Ten
     for endpoint in ENDPOINTS:
         answer = await _ask(globex.call, endpoint, names)
         assert answer.status < 500 or answer.status == 501, endpoint.path
-        assert b"ecret" not in answer.octets, endpoint.path
+        assert b"secret" not in answer.octets.lower(), endpoint.path
         owned = {"inbox", "pod", "thread", "draft", "domain", "key"}
         if answer.status != 501 and any("{" + name + "}" in endpoint.path for name in owned):
             assert answer.status in (404, 422), (endpoint.method, endpoint.path, answer.octets)
