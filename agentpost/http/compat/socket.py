@@ -75,7 +75,7 @@ class _Told(msgspec.Struct):
 
     type: str
     id: str | None = None
-    data: Raw | None = None
+    data: Raw = Raw()
 
 
 _told: Final = msgspec.json.Decoder(_Told)
@@ -128,7 +128,7 @@ class FacadeSocket:
         told = _told.decode(frame)
         if told.type == "lagged":
             return
-        if told.type == "event" and told.data is not None:
+        if told.type == "event":
             frame = bytes(told.data)
         elif told.type == "subscribed":
             frame = _encode({"type": "subscribed", **self._asked.pop(told.id or "", {})})
