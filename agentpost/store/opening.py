@@ -35,6 +35,7 @@ from agentpost.store.keys import Keys
 from agentpost.store.labels import Labels
 from agentpost.store.mailboxes import Mailboxes, MailboxLimits
 from agentpost.store.mcp import McpSessions
+from agentpost.store.messagenames import MessageNames
 from agentpost.store.messages import Messages
 from agentpost.store.metrics import Metrics
 from agentpost.store.organizations import Organizations
@@ -96,6 +97,7 @@ class Store:
     authentication: Authentication
     mailboxes: Mailboxes
     messages: Messages
+    message_names: MessageNames
     threads: Threads
     labels: Labels
     drafts: Drafts
@@ -188,6 +190,7 @@ def _store(
         authentication=authentication,
         mailboxes=Mailboxes(door, blobs, MailboxLimits(), index),
         messages=Messages(door, committer, blobs),
+        message_names=MessageNames(door),
         threads=Threads(door),
         labels=Labels(door),
         drafts=Drafts(door),

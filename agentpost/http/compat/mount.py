@@ -181,7 +181,7 @@ async def messages_of(
     """Ids of messages of an inbox by the names that AgentMail has for them; absent ones are not
     among them.  Raises: Forbidden.
     """
-    messages = desk_of(request).store.messages
+    messages = desk_of(request).store.message_names
     found = {}
     bare = {}
     for name in names:
