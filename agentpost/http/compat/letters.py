@@ -8,7 +8,6 @@ import msgspec
 from msgspec import Meta
 
 from agentpost.clock import rfc3339
-from agentpost.errors import NotSupported
 from agentpost.http.compat import labels
 from agentpost.http.compat.mount import (
     Anything,
@@ -48,24 +47,18 @@ def recipients(given: Addresses) -> list[RecipientBody | str]:
 
 
 def given_files(given: list[SentFile] | None) -> list[FileBody]:
-    """Files as our endpoints take them.  Raises: NotSupported for one that is to be fetched."""
-    taken = []
-    for file in given or []:
-        if file.url is not None:
-            raise NotSupported(
-                "Files are not fetched from URLs.",
-                fix="Send the file's octets as content, in base64.",
-            )
-        taken.append(
-            FileBody(
-                content=msgspec.UNSET if file.content is None else file.content,
-                filename=file.filename,
-                mime_type=file.content_type,
-                inline=file.content_disposition == "inline",
-                content_id=file.content_id,
-            )
+    """Files as our endpoints take them."""
+    return [
+        FileBody(
+            content=msgspec.UNSET if file.content is None else file.content,
+            url=file.url,
+            filename=file.filename,
+            mime_type=file.content_type,
+            inline=file.content_disposition == "inline",
+            content_id=file.content_id,
         )
-    return taken
+        for file in given or []
+    ]
 
 
 def shown_file(file: File) -> Anything:
