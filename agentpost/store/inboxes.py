@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Final, get_args
+from typing import Any, Final
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -17,15 +17,15 @@ from msgspec import UNSET, UnsetType
 from agentpost.auth.addresses import lowered
 from agentpost.errors import Conflict, Forbidden, NotFound
 from agentpost.ids import EnvironmentId, InboxId, ModSeq, OrganizationId, new_id
-from agentpost.limits import HoldLimits
 from agentpost.model.actor import Actor, Scope, system_actor
-from agentpost.model.inbox import ApprovalRule, Inbox
+from agentpost.model.inbox import Inbox
 from agentpost.model.organization import NewMailCredential
 from agentpost.model.page import Page, PageRequest
 from agentpost.store import audit, checks, pausing, usernames
 from agentpost.store.credentials import FIRST_NAME, Prepared, insert, prepare
 from agentpost.store.deciding import DECIDING
 from agentpost.store.fresh import nobody
+from agentpost.store.inboxsettings import GUARDED, check_settings
 from agentpost.store.naming import make_special
 from agentpost.store.narrowing import Narrowing, page_of, pattern
 from agentpost.store.pool import Connection, Row
@@ -34,8 +34,6 @@ from agentpost.store.reach import whole_environment
 from agentpost.store.settings import StoreSettings
 from agentpost.store.sites import Site, custom_site, hold, rejoin
 from agentpost.store.store import Door, Place
-
-MAX_IMAP_CONNECTIONS: Final = 10_000
 
 INBOX_COLUMNS: Final = (
     "id, organization_id, environment_id, address, username, domain, display_name, client_id,"
@@ -208,7 +206,7 @@ class Inboxes:
         self._check_change(change)
 
         async def write(connection: Connection, where: Scope) -> Inbox:
-            if not isinstance(change.settings, UnsetType) and _GUARDED & change.settings.keys():
+            if not isinstance(change.settings, UnsetType) and GUARDED & change.settings.keys():
                 self._door.allow(actor, DECIDING, where)
             present = await _get(connection, where, lock=True)
             checks.match(if_match, present.version)
@@ -409,7 +407,7 @@ class Inboxes:
         if not isinstance(change.labels, UnsetType):
             checks.labels(change.labels, limits)
         if not isinstance(change.settings, UnsetType):
-            _check_settings(change.settings)
+            check_settings(change.settings)
 
     def _values(self, present: Inbox, change: InboxChange) -> tuple[object, ...]:
         """The columns that a change may touch, as they shall be."""
@@ -530,32 +528,3 @@ def _narrowed(actor: Actor, wanted: InboxFilter, page: PageRequest) -> Narrowing
         labels = [checks.searchable("labels", label).lower() for label in wanted.labels]
         query.add("i.labels @> {0}", labels)
     return query
-
-
-_WHOLE_NUMBERS: Final = {
-    "max_imap_connections": (1, MAX_IMAP_CONNECTIONS),
-    "approval_expires_s": (HoldLimits().min_approval_s, HoldLimits().max_approval_s),
-}
-_CHOICES: Final[dict[str, tuple[str, ...]]] = {"approval": get_args(ApprovalRule)}
-_GUARDED: Final = frozenset({"approval", "approval_expires_s"})
-"""Settings that keep watch over who sends: only who may decide about approvals changes them."""
-
-
-def _check_settings(settings: dict[str, Any]) -> None:
-    for name, value in settings.items():
-        if name not in _WHOLE_NUMBERS and name not in _CHOICES:
-            known = ", ".join(sorted((*_WHOLE_NUMBERS, *_CHOICES)))
-            raise checks.refuse(f"settings.{name}", "is not a setting", fix=f"Settings: {known}.")
-        if value is None:
-            continue
-        if name in _CHOICES:
-            if value not in _CHOICES[name]:
-                raise checks.refuse(
-                    f"settings.{name}", f"must be one of {', '.join(_CHOICES[name])}"
-                )
-            continue
-        least, most = _WHOLE_NUMBERS[name]
-        if isinstance(value, bool) or not isinstance(value, int):
-            raise checks.refuse(f"settings.{name}", "must be a whole number")
-        if not least <= value <= most:
-            raise checks.refuse(f"settings.{name}", f"must be from {least} to {most}")
