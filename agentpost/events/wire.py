@@ -120,22 +120,53 @@ def _texts(reading: Reading | None) -> Data:
     }
 
 
-def _sent(event: Event, told: Told, full: bool) -> Data:
+def _letter(told: Told) -> Data:
     message, who = told.message, told.message.correspondents
+    return {
+        "from_address": _first(who.from_),
+        "to_addresses": _people(who.to),
+        "cc_addresses": _people(who.cc),
+        "subject": message.subject,
+    }
+
+
+def _queued(event: Event, told: Told, full: bool) -> Data:
     data: Data = {
-        "rfc_message_id": _bracketed(message.rfc_message_id),
-        "source": message.source,
+        "rfc_message_id": _bracketed(told.message.rfc_message_id),
+        "source": told.message.source,
+        "queued_at": rfc3339(event.created_at),
+    }
+    return data | _letter(told) if full else data
+
+
+def _sent(event: Event, told: Told, full: bool) -> Data:
+    data: Data = {
+        "rfc_message_id": _bracketed(told.message.rfc_message_id),
+        "source": told.message.source,
         # What another server took says so itself; nothing else has left this one.
         "provider": "loopback",
         "provider_message_id": None,
         "sent_at": rfc3339(event.created_at),
     }
+    return data | _letter(told) if full else data
+
+
+def _draft(event: Event, told: Told, full: bool) -> Data:
+    message = told.message
+    data: Data = {"subject": message.subject, "source": message.source}
     if full:
+        data |= {**_letter(told), "preview": message.preview}
+    return data
+
+
+def _thread(event: Event, told: Told, full: bool) -> Data:
+    data: Data = {"subject": told.thread_subject, "message_count": told.thread_messages}
+    if full:
+        message = told.message
         data |= {
-            "from_address": _first(who.from_),
-            "to_addresses": _people(who.to),
-            "cc_addresses": _people(who.cc),
-            "subject": message.subject,
+            "direction": message.direction,
+            "from_address": _first(message.correspondents.from_),
+            "preview": message.preview,
         }
     return data
 
@@ -154,9 +185,15 @@ def _bounced(event: Event, told: Told, full: bool) -> Data:
 
 _TYPES: Final[dict[str, Callable[[Event, Told, bool], Data]]] = {
     **dict.fromkeys(RECEIVED, _received),
+    "message.queued": _queued,
     "message.sent": _sent,
     "message.delivered": _delivered,
     "message.bounced": _bounced,
+    "draft.created": _draft,
+    "draft.updated": _draft,
+    "draft.sent": _draft,
+    "thread.created": _thread,
+    "thread.updated": _thread,
 }
 
 

@@ -337,6 +337,7 @@ class Composing:
                 draft.message.id,
                 idempotency,
                 counted=draft.send_at is not None,
+                sends=draft.id,
             ),
             "drafts:write",
         )

@@ -18,7 +18,7 @@ from agentpost.model.message import IdempotentRequest, NewDelivery
 
 def told_at_once(remote: bool, local: bool) -> tuple[str, ...]:
     """The events of the sender that are true at the commit; the relay tells the others."""
-    sent = () if remote else ("message.sent",)
+    sent = ("message.queued",) if remote else ("message.sent",)
     return (*sent, "message.delivered") if local else sent
 
 

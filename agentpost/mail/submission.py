@@ -25,7 +25,7 @@ from agentpost.errors import (
     TooManyHeld,
     TooManyRecipients,
 )
-from agentpost.ids import MessageId, new_id
+from agentpost.ids import DraftId, MessageId, new_id
 from agentpost.limits import HoldLimits, MessageLimits, PolicyLimits
 from agentpost.mail import holding
 from agentpost.mail.filing import (
@@ -101,6 +101,8 @@ class Outgoing:
     """The draft that the message is until it is sent, when that is later."""
     counted: bool = False
     """Whether it has been counted against the day's quota before."""
+    sends: DraftId | None = None
+    """The draft that is sent by it."""
 
 
 class Submission:
@@ -398,6 +400,7 @@ class Submission:
             replaces=outgoing.draft,
             idempotency=answer_of(outgoing.idempotency, state, decision.refused),
             meter=self._meter(sender, actor.tier, counted),
+            sends=outgoing.sends,
         )
         if decision.waiting.state is None:
             return deposit

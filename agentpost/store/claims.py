@@ -15,9 +15,9 @@ from agentpost.model.actor import Actor, Scope
 from agentpost.model.claim import Claim, ClaimRequest
 from agentpost.model.message import MessageChange, MessageFilter
 from agentpost.model.page import PageRequest
-from agentpost.store import checks
+from agentpost.store import checks, deciding
 from agentpost.store.listing import Listing
-from agentpost.store.messages import mark
+from agentpost.store.marking import mark, placements
 from agentpost.store.pool import Connection, Row
 from agentpost.store.store import Door
 
@@ -79,7 +79,8 @@ class Claims:
                 return present
             if present.state == "dead":
                 raise ClaimLost
-            await mark(connection, where, present.message, change)
+            placed = await placements(connection, present.message)
+            await mark(connection, where, placed, change, deciding.by(self._door, actor, where))
             return await _end(connection, claim, done=True, again_s=0.0)
 
         return await self._door.write(actor, "labels:write", checks.place("claim", claim), write)

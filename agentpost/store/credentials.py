@@ -20,7 +20,7 @@ from agentpost.errors import Limit, NotFound
 from agentpost.ids import CredentialId, InboxId, new_id
 from agentpost.model.actor import Actor, Scope
 from agentpost.model.organization import MailCredential, NewMailCredential
-from agentpost.store import audit, checks
+from agentpost.store import announcing, audit, checks
 from agentpost.store.deciding import DECIDING
 from agentpost.store.fresh import nobody
 from agentpost.store.narrowing import Narrowing
@@ -132,7 +132,9 @@ class Credentials:
                 expires_at=expires_at,
             )
             detail = {"inbox": where.inbox, "name": name, "approver": approver}
-            await audit.append(connection, actor, where, "credential.created", prepared.id, detail)
+            await announcing.credential(
+                connection, actor, where, made.credential, "credential.created", detail
+            )
             return made
 
         place = checks.place("inbox", inbox)
@@ -167,8 +169,9 @@ class Credentials:
             )
             if row is None:
                 raise NotFound("There is no such credential.")
-            await audit.append(connection, actor, where, "credential.rotated", row["id"])
-            return NewMailCredential(mail_credential(row), prepared.secret.text)
+            rotated = mail_credential(row)
+            await announcing.credential(connection, actor, where, rotated, "credential.rotated")
+            return NewMailCredential(rotated, prepared.secret.text)
 
         place = checks.place("inbox", inbox)
         made = await self._door.write(actor, "credentials:write", place, write)
@@ -181,14 +184,16 @@ class Credentials:
         async def write(connection: Connection, where: Scope) -> CredentialId:
             row = await connection.row(
                 "UPDATE mail_credentials SET revoked_at = now(), sealed = NULL"
-                " WHERE inbox_id = $1 AND id = $2 AND revoked_at IS NULL RETURNING id",
+                " WHERE inbox_id = $1 AND id = $2 AND revoked_at IS NULL"
+                f" RETURNING {_COLUMNS}",
                 where.inbox,
                 checks.identifier(credential),
             )
             if row is None:
                 raise NotFound("There is no such credential.")
-            await audit.append(connection, actor, where, "credential.revoked", row["id"])
-            return CredentialId(row["id"])
+            revoked = mail_credential(row)
+            await announcing.credential(connection, actor, where, revoked, "credential.revoked")
+            return revoked.id
 
         place = checks.place("inbox", inbox)
         self._forget(await self._door.write(actor, "credentials:write", place, write))

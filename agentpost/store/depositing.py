@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from agentpost import clock
-from agentpost.ids import MessageId, OrganizationId, new_id
+from agentpost.ids import DraftId, MessageId, OrganizationId, new_id
 from agentpost.mime.summary import MessageSummary
 from agentpost.model.approval import NewHold
 from agentpost.model.message import (
@@ -49,6 +49,8 @@ class Deposit:
     idempotency: IdempotentRequest | None = None
     meter: Meter | None = None
     hold: NewHold | None = None
+    sends: DraftId | None = None
+    """The draft that the first arrival was, which is sent by it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,13 +161,34 @@ def _add_messages(
         rows.inboxes.append(arrival.inbox)
         own = _recipients(summary, arrival.bcc) if arrival.bcc else recipients
         blob = places[arrival.organization].id
-        rows.messages.append(_message(arrival, summary, blob, sender, own, refs))
+        told = _told(arrival, deposit)
+        rows.messages.append(_message(arrival, summary, blob, sender, own, refs, told))
         for kind in _jobs_of(arrival, summary):
             rows.jobs.append((arrival.organization, kind, arrival.message))
         if arrival.keywords:
             rows.keyworded.append(arrival.message)
         if arrival.fingerprint is not None:
             rows.fingerprints.append((arrival.inbox, refs[0], arrival.fingerprint))
+
+
+def _told(arrival: Arrival, deposit: Deposit) -> tuple[tuple[str, ...], str]:
+    """The types of what is told of an arrival, and what of it is not read from the message.
+
+    ``thread`` is a conversation that begins or goes on; a draft is not said in one yet.
+    """
+    first = arrival is deposit.arrivals[0]
+    if arrival.role == "junk" or arrival.state == "blocked":
+        # Whoever may not hear of it is told nothing of its conversation either.
+        return arrival.events, "{}"
+    if deposit.draft is not None and first:
+        kind = "draft.created" if deposit.replaces is None else "draft.updated"
+        return (*arrival.events, kind), _json({"draft_id": deposit.draft.id})
+    if arrival.state == "draft":
+        draft = "drf_" + arrival.message[4:]
+        return (*arrival.events, "draft.created"), _json({"draft_id": draft})
+    if deposit.sends is not None and first and deposit.hold is None:
+        return (*arrival.events, "draft.sent", "thread"), _json({"draft_id": deposit.sends})
+    return (*arrival.events, "thread"), "{}"
 
 
 def _jobs_of(arrival: Arrival, summary: MessageSummary) -> tuple[str, ...]:
@@ -250,8 +273,10 @@ def _message(
     sender: str,
     recipients: str,
     refs: Sequence[bytes],
+    told: tuple[tuple[str, ...], str],
 ) -> _Row:
     date = arrival.date
+    types, data = told
     return (
         arrival.inbox,
         arrival.mailbox,
@@ -285,8 +310,9 @@ def _message(
         clock.now() if date is None else date.moment,
         0 if date is None else date.zone,
         refs,
-        [new_id("evt") for _ in arrival.events],
-        arrival.events,
+        [new_id("evt") for _ in types],
+        types,
+        data,
     )
 
 

@@ -21,7 +21,7 @@ from agentpost.model.actor import Actor, Scope, system_actor
 from agentpost.model.inbox import Inbox
 from agentpost.model.organization import NewMailCredential
 from agentpost.model.page import Page, PageRequest
-from agentpost.store import audit, checks, pausing, usernames
+from agentpost.store import announcing, audit, checks, pausing, usernames
 from agentpost.store.credentials import FIRST_NAME, Prepared, insert, prepare
 from agentpost.store.deciding import DECIDING
 from agentpost.store.fresh import nobody
@@ -218,8 +218,10 @@ class Inboxes:
                 *self._values(present, change),
             )
             assert row is not None
-            await audit.append(connection, actor, where, "inbox.updated", present.id)
-            return inbox(row)
+            changed = inbox(row)
+            fields = [name for name in change.__slots__ if getattr(change, name) is not UNSET]
+            await announcing.inbox(connection, actor, changed, "inbox.updated", changed=fields)
+            return changed
 
         return await self._change(actor, reference, "inbox", write)
 
@@ -265,7 +267,7 @@ class Inboxes:
             present = await _get(connection, where, lock=True)
             checks.match(if_match, present.version)
             keys = await purge(connection, [present.id])
-            await audit.append(connection, actor, where, "inbox.purged", present.id)
+            await announcing.inbox(connection, actor, present, "inbox.purged")
             return present, keys
 
         place = checks.place("any_inbox", reference)
@@ -461,7 +463,7 @@ async def _furnish(connection: Connection, actor: Actor, row: Row, prepared: Pre
     where = Scope(made.organization, made.environment, made.id)
     await make_special(connection, where)
     credential = await insert(connection, where, FIRST_NAME, prepared)
-    await audit.append(connection, actor, where, "inbox.created", made.id)
+    await announcing.inbox(connection, actor, made, "inbox.created")
     return NewInbox(made, credential)
 
 
@@ -486,8 +488,9 @@ async def _set(
     )
     if row is None:
         raise checks.no_inbox()
-    await audit.append(connection, actor, where, action, where.inbox)
-    return inbox(row)
+    changed = inbox(row)
+    await announcing.inbox(connection, actor, changed, action)
+    return changed
 
 
 async def _by_client_id(connection: Connection, where: Scope, client_id: str | None) -> Row | None:

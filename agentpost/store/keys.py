@@ -23,7 +23,7 @@ from agentpost.model.actor import SCOPES, Actor, Scope
 from agentpost.model.organization import ApiKey, Kind, NewApiKey
 from agentpost.model.page import Page, PageRequest
 from agentpost.net.networks import network
-from agentpost.store import audit, checks
+from agentpost.store import announcing, audit, checks
 from agentpost.store.narrowing import Narrowing, page_of
 from agentpost.store.pool import Connection, Row
 from agentpost.store.reach import check_scopes, power_of, sees
@@ -105,8 +105,9 @@ class Keys:
                 assert known is not None
                 return _visible(actor, api_key(known)), False
             detail = {"name": checked.name, "scopes": checked.scopes}
-            await audit.append(connection, actor, where, "api_key.created", row["id"], detail)
-            return NewApiKey(api_key(row), secret.text), True
+            made = api_key(row)
+            await announcing.key(connection, actor, made, "api_key.created", detail)
+            return NewApiKey(made, secret.text), True
 
         return await self._door.write(actor, "keys:write", None, write)
 
@@ -213,14 +214,16 @@ class Keys:
                 end,
                 now if overlap_s == 0 else None,
             )
-            place = Scope(present.organization)
-            kind = await _kind(connection, place, present.environments)
+            kind = await _kind(connection, Scope(present.organization), present.environments)
             secret = new_api_key(kind)
             row = await insert(connection, present.organization, secret, _again(present))
             assert row is not None
             detail = {"replaces": present.id, "overlap_s": overlap_s}
-            await audit.append(connection, actor, place, "api_key.rotated", row["id"], detail)
-            return NewApiKey(api_key(row), secret.text)
+            made = api_key(row)
+            await announcing.key(connection, actor, made, "api_key.rotated", detail)
+            if overlap_s == 0:
+                await announcing.keys_revoked(connection, [present.id], "rotated")
+            return NewApiKey(made, secret.text)
 
         made = await self._door.write(actor, "keys:write", None, write)
         self._forget(key)
@@ -246,8 +249,7 @@ class Keys:
                 present.id,
             )
             assert row is not None
-            place = Scope(present.organization)
-            await audit.append(connection, actor, place, "api_key.revoked", present.id)
+            await announcing.key(connection, actor, present, "api_key.revoked", {})
             return api_key(row)
 
         revoked = await self._door.write(actor, "keys:write", None, write)

@@ -322,12 +322,13 @@ class Mailboxes:
             "labels:write",
             where,
             mailbox,
-            "SELECT * FROM store_flags($1, $2, $3, $4, $5, $6, $7, $8)",
+            "SELECT * FROM store_flags($1, $2, $3, $4, $5, $6, $7, $9, $8)",
             uids,
             change.mode,
             int(change.flags),
             change.keywords,
             unchanged_since,
+            deciding.by(self._door, actor, where),
             keywords=change.keywords,
         )
         return tuple(map(Uid, row["answered"] or ()))

@@ -10,7 +10,7 @@ from typing import Any
 from agentpost.errors import MailboxNotFound, NotFound
 from agentpost.ids import MailboxId, MessageId, ModSeq, ThreadId
 from agentpost.model.actor import Actor, Scope
-from agentpost.model.mailbox import Flag, Placed
+from agentpost.model.mailbox import Placed
 from agentpost.model.message import (
     DeliveryState,
     InboxChanges,
@@ -28,6 +28,7 @@ from agentpost.store.blobs import Blobs
 from agentpost.store.depositing import Deposit, ref_of
 from agentpost.store.deposits import Committer, DuplicateSubmission
 from agentpost.store.listing import Listing, listed
+from agentpost.store.marking import mark, placements
 from agentpost.store.narrowing import Narrowing, reach
 from agentpost.store.pool import Connection, Row
 from agentpost.store.store import Door, Place, Where
@@ -257,9 +258,8 @@ class Messages:
 
         async def write(connection: Connection, where: Scope) -> Message:
             await _lock(connection, where, message, if_match)
-            placed = await _placements(connection, message)
-            for row in placed:
-                await _apply(connection, where, row, change)
+            placed = await placements(connection, message)
+            await mark(connection, where, placed, change, self._by(actor, where))
             if change.folder is not None:
                 await _move(connection, where, placed, change.folder, self._by(actor, where))
             return await _get(connection, message)
@@ -286,7 +286,7 @@ class Messages:
 
         async def write(connection: Connection, where: Scope) -> bool:
             await _lock(connection, where, message, if_match)
-            placed = await _placements(connection, message)
+            placed = await placements(connection, message)
             if permanent or all(row["role"] == "trash" for row in placed):
                 for row in placed:
                     await connection.rows(
@@ -309,7 +309,7 @@ class Messages:
         async def write(connection: Connection, where: Scope) -> Message:
             await _lock(connection, where, message, None)
             stored = await _get(connection, message)
-            trashed = [r for r in await _placements(connection, message) if r["role"] == "trash"]
+            trashed = [r for r in await placements(connection, message) if r["role"] == "trash"]
             role = "sent" if stored.direction == "outbound" else "inbox"
             await _move(connection, where, trashed, None, self._by(actor, where), role=role)
             return await _get(connection, message)
@@ -380,6 +380,7 @@ class Messages:
 
         async def write(connection: Connection, where: Scope) -> Message | None:
             await _lock(connection, where, message, None)
+            placed = await placements(connection, message)
             taken = await connection.value(_TAKEN, message, wanted.seen, wanted.label)
             if taken is not False:
                 return None
@@ -387,7 +388,7 @@ class Messages:
                 add_labels=() if wanted.label is None else (wanted.label,),
                 seen=True if wanted.seen else None,
             )
-            await mark(connection, where, message, change)
+            await mark(connection, where, placed, change, self._by(actor, where))
             return await _get(connection, message)
 
         try:
@@ -447,51 +448,6 @@ async def _get(connection: Connection, message: str) -> Message:
     if row is None:
         raise NotFound("There is no such message.")
     return rows.message(row)
-
-
-async def _placements(connection: Connection, message: str) -> list[Row]:
-    return await connection.rows(
-        "SELECT p.mailbox_id, p.uid, b.role, b.name FROM placements p"
-        " JOIN mailboxes b ON b.id = p.mailbox_id WHERE p.message_id = $1"
-        " ORDER BY p.save_date, p.mailbox_id",
-        message,
-    )
-
-
-async def mark(connection: Connection, where: Scope, message: str, change: MessageChange) -> None:
-    """Change flags and labels of a message in all its mailboxes; the inbox is locked."""
-    for row in await _placements(connection, message):
-        await _apply(connection, where, row, change)
-
-
-async def _apply(connection: Connection, where: Scope, row: Row, change: MessageChange) -> None:
-    flags = {
-        Flag.SEEN: change.seen,
-        Flag.FLAGGED: change.flagged,
-        Flag.ANSWERED: change.answered,
-    }
-    add = Flag(0)
-    remove = Flag(0)
-    for flag, wanted in flags.items():
-        if wanted is True:
-            add |= flag
-        elif wanted is False:
-            remove |= flag
-    steps: tuple[tuple[str, Flag, Sequence[str]], ...] = (
-        ("add", add, change.add_labels),
-        ("remove", remove, change.remove_labels),
-    )
-    for mode, bits, words in steps:
-        if bits or words:
-            await connection.rows(
-                "SELECT * FROM store_flags($1, $2, ARRAY[$3::bigint], $4, $5, $6, NULL)",
-                where.inbox,
-                row["mailbox_id"],
-                row["uid"],
-                mode,
-                int(bits),
-                list(words),
-            )
 
 
 async def _move(

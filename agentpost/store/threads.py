@@ -13,6 +13,8 @@ from agentpost.model.actor import Actor, Scope
 from agentpost.model.message import Address, MessageFilter, Thread, ThreadTail
 from agentpost.model.page import Page, PageRequest
 from agentpost.store import rows
+from agentpost.store.announcing import actor_of
+from agentpost.store.happenings import happened
 from agentpost.store.narrowing import Narrowing, pattern, reach
 from agentpost.store.pool import Connection, Row
 from agentpost.store.store import Door, Place
@@ -150,8 +152,9 @@ class Threads:
         Raises: NotFound; PreconditionFailed when ``version`` is not the present one.
         """
 
-        async def write(connection: Connection, _: Scope) -> Thread:
+        async def write(connection: Connection, where: Scope) -> Thread:
             await check_version(connection, "threads", thread, version)
+            before = await _get(connection, thread)
             await connection.execute(
                 "UPDATE threads SET version = version + 1, labels = ARRAY("
                 " SELECT DISTINCT l FROM unnest(labels || $2::text[]) AS l"
@@ -160,7 +163,18 @@ class Threads:
                 list(add),
                 list(remove),
             )
-            return await _get(connection, thread)
+            labelled = await _get(connection, thread)
+            added = sorted(set(labelled.labels) - set(before.labels))
+            removed = sorted(set(before.labels) - set(labelled.labels))
+            if added or removed:
+                told = {
+                    "thread_id": thread,
+                    "changes": {"labels": {"added": added, "removed": removed}},
+                    "source": actor.source,
+                    "actor": actor_of(actor),
+                }
+                await happened(connection, where, "thread.updated", told)
+            return labelled
 
         return await self._door.write(actor, "labels:write", Place("thread", thread), write)
 

@@ -16,7 +16,8 @@ CREATE TYPE deposit_message AS (
     internal_date timestamptz, zone smallint,
     -- Message-IDs to thread by: the message's own, then the nearest parent first
     refs bytea[],
-    event_ids text[], event_types text[]
+    -- What is told of it; a type 'thread' stands for thread.created or thread.updated
+    event_ids text[], event_types text[], event_data jsonb
 );
 CREATE TYPE deposit_blob AS (
     id text COLLATE "C", organization text COLLATE "C", sha256 bytea, size integer, octets bytea,
@@ -214,8 +215,10 @@ BEGIN
         FROM unnest(deliveries) AS d
     ), told AS (
         INSERT INTO events (environment_id, id, organization_id, inbox_id, type, modseq, data)
-        SELECT t.environment_id, e.id, t.organization_id, t.inbox, e.type, t.modseq,
-            jsonb_build_object('message_id', t.id, 'thread_id', t.thread_id)
+        SELECT t.environment_id, e.id, t.organization_id, t.inbox, CASE WHEN e.type <> 'thread'
+            THEN e.type WHEN t.thread_id = 'thr_' || substr(t.id, 5) THEN 'thread.created'
+            ELSE 'thread.updated' END, t.modseq,
+            jsonb_build_object('message_id', t.id, 'thread_id', t.thread_id) || t.event_data
         FROM target t, unnest(t.event_ids, t.event_types) WITH ORDINALITY AS e (id, type, position)
         ORDER BY t.ordinality, e.position
     )

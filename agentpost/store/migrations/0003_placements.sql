@@ -91,7 +91,7 @@ RETURN ARRAY(SELECT lower(w) FROM unnest(words) AS w);
 -- Answers the uids that `unchanged_since` held back.
 CREATE FUNCTION store_flags(
     of_inbox text, in_mailbox bigint, of_uids bigint[], mode text, bits smallint, words text[],
-    unchanged_since bigint, since bigint DEFAULT NULL
+    unchanged_since bigint, since bigint DEFAULT NULL, by jsonb DEFAULT NULL
 ) RETURNS SETOF mailbox_change
 LANGUAGE plpgsql SET enable_seqscan = off
     SET enable_bitmapscan = off AS $$
@@ -104,9 +104,14 @@ DECLARE
     v_set smallint := CASE mode WHEN 'remove' THEN 0 ELSE bits END;
     -- Reading keywords costs more than all else about a row; mostly none are concerned.
     v_words boolean := mode = 'replace' OR words <> '{}';
+    v_environment text;
+    v_role text;
+    v_told boolean;
+    v_each boolean;
 BEGIN
-    SELECT i.modseq + 1 INTO v_modseq FROM inboxes i WHERE i.id = of_inbox FOR UPDATE;
-    SELECT b.keywords INTO v_known FROM mailboxes b
+    SELECT i.modseq + 1, i.environment_id INTO v_modseq, v_environment
+    FROM inboxes i WHERE i.id = of_inbox FOR UPDATE;
+    SELECT b.keywords, b.role INTO v_known, v_role FROM mailboxes b
     WHERE b.id = in_mailbox AND b.inbox_id = of_inbox AND b.selectable;
     IF NOT FOUND THEN
         RAISE EXCEPTION 'no_mailbox' USING ERRCODE = 'AP001';
@@ -128,7 +133,14 @@ BEGIN
             WHERE p.mailbox_id = in_mailbox AND p.uid = ANY (of_uids)
                 AND p.modseq > unchanged_since ORDER BY p.uid);
     END IF;
-    WITH changed AS (
+    -- What changes is told message by message, or of many together, which costs less than a row
+    -- each; \Deleted and \Draft are no news, and drafts are not said yet.
+    v_told := by IS NOT NULL AND v_role IS DISTINCT FROM 'drafts' AND (v_words OR bits & 7 <> 0);
+    v_each := v_told AND cardinality(of_uids) <= 25;
+    WITH before AS MATERIALIZED (
+        SELECT p.uid, p.flags, p.keywords FROM placements p
+        WHERE v_each AND p.mailbox_id = in_mailbox AND p.uid = ANY (of_uids)
+    ), changed AS (
         UPDATE placements p SET modseq = v_modseq, flags = p.flags & v_keep | v_set,
             keywords = CASE
                 WHEN NOT v_words THEN p.keywords
@@ -146,14 +158,29 @@ BEGIN
                     ELSE p.keywords <> words AND NOT (v_folded <@ folded(p.keywords)
                         AND folded(p.keywords) <@ v_folded)
                 END)
-        RETURNING p.uid >> 7 AS block, p.organization_id
+        RETURNING p.uid, p.organization_id, p.message_id, p.flags, p.keywords
+    ), told AS (
+        INSERT INTO events (environment_id, id, organization_id, inbox_id, type, modseq, data)
+        SELECT v_environment, new_id('evt'), c.organization_id, of_inbox, 'message.updated',
+            v_modseq, jsonb_build_object('message_id', c.message_id, 'changes',
+                mark_changes(b.flags, c.flags, b.keywords, c.keywords)) || told_by(by)
+        FROM before b JOIN changed c ON c.uid = b.uid
+        WHERE (b.flags # c.flags) & 7 <> 0 OR b.keywords <> c.keywords
+        ORDER BY c.uid
     )
     INSERT INTO changed_blocks AS present (mailbox_id, block, organization_id, modseq)
-    SELECT DISTINCT in_mailbox, c.block, c.organization_id, v_modseq FROM changed c
+    SELECT DISTINCT in_mailbox, c.uid >> 7, c.organization_id, v_modseq FROM changed c
     ON CONFLICT (mailbox_id, block) DO UPDATE SET modseq = excluded.modseq;
     IF FOUND THEN
         WITH counted AS (UPDATE inboxes i SET modseq = v_modseq WHERE i.id = of_inbox)
         UPDATE mailboxes b SET modseq = v_modseq, keywords = v_known WHERE b.id = in_mailbox;
+        IF v_told AND NOT v_each THEN
+            PERFORM tell_messages(of_inbox, 'message.updated', ARRAY(
+                SELECT p.message_id::text FROM placements p
+                WHERE p.mailbox_id = in_mailbox AND p.uid = ANY (of_uids) AND p.modseq = v_modseq
+                ORDER BY p.uid
+            ), jsonb_build_object('changes', marks_set(mode, bits, words)), v_modseq, by);
+        END IF;
     END IF;
     RETURN QUERY SELECT v_refused, NULL::bigint[], NULL::bigint, s.*
     FROM (SELECT) AS one LEFT JOIN mailbox_since(in_mailbox, since) s ON true;
@@ -198,6 +225,14 @@ BEGIN
         UPDATE mailboxes b SET modseq = v_modseq WHERE b.id = in_mailbox;
         IF v_role IN ('approvals', 'approved', 'scheduled') THEN
             PERFORM holds_moved(of_inbox, v_messages, v_role, 'expunged', by);
+        ELSIF v_role = 'drafts' AND by IS NOT NULL THEN
+            PERFORM tell_drafts_deleted(of_inbox, v_messages, v_modseq, by);
+        ELSIF by IS NOT NULL THEN
+            PERFORM tell_messages(of_inbox, 'message.deleted', ARRAY(
+                SELECT m FROM unnest(v_messages) WITH ORDINALITY AS m (m, place)
+                WHERE NOT EXISTS (SELECT 1 FROM placements p WHERE p.message_id = m.m)
+                ORDER BY m.place
+            ), '{"permanent": true}', v_modseq, by);
         END IF;
         PERFORM forget_messages(v_messages);
     END IF;
@@ -259,9 +294,12 @@ DECLARE
     v_words text[];
     v_from text;
     v_to text;
+    v_folder jsonb;
 BEGIN
     SELECT i.modseq + 1 INTO v_modseq FROM inboxes i WHERE i.id = of_inbox FOR UPDATE;
-    SELECT d.uidnext, d.uidvalidity, b.role, d.role INTO v_first, v_validity, v_from, v_to
+    SELECT d.uidnext, d.uidvalidity, b.role, d.role,
+        jsonb_build_object('folder', jsonb_build_object('from', b.name, 'to', d.name))
+    INTO v_first, v_validity, v_from, v_to, v_folder
     FROM mailboxes b LEFT JOIN mailboxes d
         ON d.id = to_mailbox AND d.inbox_id = b.inbox_id AND d.selectable
     WHERE b.id = in_mailbox AND b.inbox_id = of_inbox;
@@ -318,6 +356,11 @@ BEGIN
                 SELECT p.message_id::text FROM placements p
                 WHERE p.mailbox_id = to_mailbox AND p.uid >= v_first
             ), CASE WHEN moving THEN v_from END, v_to, by);
+        ELSIF moving AND by IS NOT NULL THEN
+            PERFORM tell_moved(of_inbox, ARRAY(
+                SELECT p.message_id::text FROM placements p
+                WHERE p.mailbox_id = to_mailbox AND p.uid >= v_first ORDER BY p.uid
+            ), v_from, v_to, v_folder, v_modseq, by);
         END IF;
     END IF;
     RETURN QUERY SELECT v_uids,

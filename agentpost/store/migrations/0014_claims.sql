@@ -29,6 +29,126 @@ BEGIN
 END
 $$;
 
+-- Who changed something, and over what, as events tell it.
+CREATE FUNCTION told_by(by jsonb) RETURNS jsonb
+LANGUAGE sql IMMUTABLE
+RETURN CASE WHEN by ->> 'credential' ~ '^(key|mc)_' THEN jsonb_build_object(
+        'source', coalesce(by ->> 'source', 'system'), 'actor', jsonb_build_object(
+            'type', CASE WHEN by ->> 'credential' LIKE 'key%' THEN 'api_key' ELSE 'credential' END,
+            'id', by ->> 'credential'))
+    ELSE '{"source": "system", "actor": null}'::jsonb END;
+
+-- What changed about the marks of a message: those of \Seen, \Answered and \Flagged that did, as
+-- they are now, and the labels that came and went.
+CREATE FUNCTION mark_changes(
+    flags_before smallint, flags_after smallint, words_before text[], words_after text[]
+) RETURNS jsonb
+LANGUAGE sql IMMUTABLE
+RETURN jsonb_strip_nulls(jsonb_build_object(
+    'seen', CASE WHEN (flags_before # flags_after) & 1 <> 0 THEN flags_after & 1 <> 0 END,
+    'answered', CASE WHEN (flags_before # flags_after) & 2 <> 0 THEN flags_after & 2 <> 0 END,
+    'flagged', CASE WHEN (flags_before # flags_after) & 4 <> 0 THEN flags_after & 4 <> 0 END,
+    'labels', CASE WHEN words_before <> words_after THEN jsonb_build_object(
+        'added', ARRAY(SELECT w FROM unnest(folded(words_after)) AS w
+            WHERE w <> ALL (folded(words_before)) ORDER BY w),
+        'removed', ARRAY(SELECT w FROM unnest(folded(words_before)) AS w
+            WHERE w <> ALL (folded(words_after)) ORDER BY w)) END));
+
+-- The same of many messages at once: what was asked for, which some had before.
+CREATE FUNCTION marks_set(mode text, bits smallint, words text[]) RETURNS jsonb
+LANGUAGE sql IMMUTABLE
+RETURN jsonb_strip_nulls(jsonb_build_object(
+    'seen', CASE WHEN mode = 'replace' OR bits & 1 <> 0
+        THEN mode <> 'remove' AND bits & 1 <> 0 END,
+    'answered', CASE WHEN mode = 'replace' OR bits & 2 <> 0
+        THEN mode <> 'remove' AND bits & 2 <> 0 END,
+    'flagged', CASE WHEN mode = 'replace' OR bits & 4 <> 0
+        THEN mode <> 'remove' AND bits & 4 <> 0 END,
+    'labels', CASE WHEN words <> '{}' OR mode = 'replace' THEN jsonb_build_object(
+        CASE mode WHEN 'add' THEN 'added' WHEN 'remove' THEN 'removed' ELSE 'set' END,
+        folded(words)) END));
+
+-- Tells the same of messages: of up to 25 each by itself, of more by 500 in one event, which names
+-- them in message_ids.
+CREATE FUNCTION tell_messages(
+    of_inbox text, of_type text, ids text[], told jsonb, at_modseq bigint, by jsonb
+) RETURNS void
+LANGUAGE sql SET enable_seqscan = off AS $$
+    INSERT INTO events (environment_id, id, organization_id, inbox_id, type, modseq, data)
+    SELECT i.environment_id, new_id('evt'), i.organization_id, i.id, of_type, at_modseq,
+        g.named || told || told_by(by)
+    FROM inboxes i, (
+        SELECT n.place, jsonb_build_object('message_id', n.id, 'thread_id', m.thread_id) AS named
+        FROM unnest(ids) WITH ORDINALITY AS n (id, place) LEFT JOIN messages m ON m.id = n.id
+        WHERE cardinality(ids) <= 25
+        UNION ALL
+        SELECT min(n.place), jsonb_build_object('message_id', NULL, 'message_ids',
+            jsonb_agg(n.id ORDER BY n.place))
+        FROM unnest(ids) WITH ORDINALITY AS n (id, place)
+        WHERE cardinality(ids) > 25 GROUP BY (n.place - 1) / 500
+    ) g
+    WHERE i.id = of_inbox ORDER BY g.place;
+$$;
+
+-- Tells that drafts are gone; they are still there.
+CREATE FUNCTION tell_drafts_deleted(of_inbox text, ids text[], at_modseq bigint, by jsonb)
+RETURNS void
+LANGUAGE sql SET enable_seqscan = off AS $$
+    INSERT INTO events (environment_id, id, organization_id, inbox_id, type, modseq, data)
+    SELECT m.environment_id, new_id('evt'), m.organization_id, m.inbox_id, 'draft.deleted',
+        at_modseq, jsonb_build_object('draft_id', coalesce(d.id, 'drf_' || substr(m.id, 5)),
+            'message_id', m.id, 'thread_id', m.thread_id) || told_by(by)
+    FROM unnest(ids) WITH ORDINALITY AS n (id, place)
+    JOIN messages m ON m.id = n.id AND m.inbox_id = of_inbox
+    LEFT JOIN drafts d ON d.message_id = m.id
+    ORDER BY n.place;
+$$;
+
+-- Tells that messages were moved: out of Trash they are restored, into it deleted.  What is moved
+-- to and from mailboxes where mail waits to be sent is told as what it means there.
+CREATE FUNCTION tell_moved(
+    of_inbox text, ids text[], from_role text, to_role text, folder jsonb, at_modseq bigint,
+    by jsonb
+) RETURNS void
+LANGUAGE plpgsql AS $$
+DECLARE
+    v_folder jsonb := jsonb_build_object('changes', folder);
+BEGIN
+    IF from_role IN ('approvals', 'approved', 'rejected', 'scheduled')
+        OR to_role IN ('approvals', 'approved', 'rejected', 'scheduled') THEN
+        RETURN;
+    ELSIF from_role = 'drafts' THEN
+        IF to_role = 'trash' THEN
+            PERFORM tell_drafts_deleted(of_inbox, ids, at_modseq, by);
+        END IF;
+    ELSIF to_role = 'trash' THEN
+        PERFORM tell_messages(of_inbox, 'message.deleted', ids,
+            v_folder || '{"permanent": false}', at_modseq, by);
+    ELSIF from_role = 'trash' THEN
+        PERFORM tell_messages(of_inbox, 'message.restored', ids, v_folder, at_modseq, by);
+    ELSE
+        PERFORM tell_messages(of_inbox, 'message.updated', ids, v_folder, at_modseq, by);
+    END IF;
+END
+$$;
+
+-- A message of which every server was tried in vain has failed, whoever finds that out.
+CREATE FUNCTION tell_failed() RETURNS trigger
+LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO events (environment_id, id, organization_id, inbox_id, type, data)
+    SELECT NEW.environment_id, new_id('evt'), NEW.organization_id, NEW.inbox_id, 'message.failed',
+        jsonb_build_object('message_id', NEW.id, 'thread_id', NEW.thread_id,
+            'failed_recipients', jsonb_agg(jsonb_build_object('email_address', d.recipient,
+                'status', d.status, 'diagnostic_code', d.diagnostic, 'attempts', d.attempts)
+                ORDER BY d.recipient))
+    FROM deliveries d WHERE d.message_id = NEW.id AND d.state = 'failed';
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER message_failed AFTER UPDATE OF state ON messages FOR EACH ROW
+WHEN (NEW.state = 'failed' AND OLD.state <> 'failed') EXECUTE FUNCTION tell_failed();
+
 -- Messages that a worker has taken to work on, for a time.  There is one row a message, and whoever
 -- writes it holds the lock of the inbox, so that a message has one holder.  A message that is done,
 -- or was given up, keeps its row: nobody is given it again.
@@ -58,10 +178,12 @@ CREATE POLICY tenant ON claims USING (
         current_setting('agentpost.organizations', true), ','))::text[]));
 
 -- Adds a keyword to messages wherever they lie, or takes it from them; the inbox is locked.
-CREATE FUNCTION keyword_messages(of_inbox text, ids text[], mode text, word text) RETURNS void
+CREATE FUNCTION keyword_messages(
+    of_inbox text, ids text[], mode text, word text, by jsonb DEFAULT NULL
+) RETURNS void
 LANGUAGE sql AS $$
     SELECT store_flags(of_inbox, p.mailbox_id, array_agg(p.uid), mode, 0::smallint, ARRAY[word],
-        NULL)
+        NULL, NULL, by)
     FROM placements p WHERE p.message_id = ANY (ids) AND p.inbox_id = of_inbox
     GROUP BY p.mailbox_id;
 $$;
@@ -95,7 +217,7 @@ BEGIN
     END IF;
     PERFORM keyword_messages(of_inbox, v_over, 'remove', '$Claimed');
     IF v_dead IS NOT NULL THEN
-        PERFORM keyword_messages(of_inbox, v_dead, 'add', 'dead-letter');
+        PERFORM keyword_messages(of_inbox, v_dead, 'add', 'dead-letter', '{"source": "system"}');
     END IF;
     RETURN cardinality(v_over);
 END
@@ -138,7 +260,7 @@ BEGIN
         '$Claimed');
     IF v_claim.state = 'dead' THEN
         PERFORM keyword_messages(v_claim.inbox_id::text, ARRAY[v_claim.message_id::text], 'add',
-            'dead-letter');
+            'dead-letter', '{"source": "system"}');
     END IF;
     RETURN NEXT v_claim;
 END

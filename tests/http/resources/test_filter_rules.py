@@ -225,9 +225,10 @@ async def test_the_event_of_blocked_mail_is_for_who_may_see_it(api: Api, acme: T
     inbox = await acme.inbox()
     await made(acme, direction="receive")
     message = await receive(api, inbox.address, "eve@blocked.example")
-    (event,) = await api.store.events.since(acme.actor, 0, 10)
-    assert (event.type, event.data["message_id"]) == ("message.received.blocked", message)
+    told = await api.store.events.since(acme.actor, 0, 10)
+    (event,) = [each for each in told if each.data.get("message_id") == message]
+    assert event.type == "message.received.blocked"
     others = acme.actor.scopes - {"blocked:read"}
     blind = replace(acme.actor, scopes=others)
-    assert await api.store.events.since(blind, 0, 10) == ()
+    assert message not in str(await api.store.events.since(blind, 0, 10))
     assert await api.store.events.get(blind, event.id) is None
