@@ -18,6 +18,7 @@ from agentpost import clock
 from agentpost.ids import DraftId, MessageId, OrganizationId, new_id
 from agentpost.mime.summary import MessageSummary
 from agentpost.model.approval import NewHold
+from agentpost.model.event import SCOPE_OF
 from agentpost.model.message import (
     OWN_SOURCES,
     Address,
@@ -177,7 +178,7 @@ def _told(arrival: Arrival, deposit: Deposit) -> tuple[tuple[str, ...], str]:
     ``thread`` is a conversation that begins or goes on; a draft is not said in one yet.
     """
     first = arrival is deposit.arrivals[0]
-    if arrival.role == "junk" or arrival.state == "blocked":
+    if arrival.role == "junk" or any(kind in SCOPE_OF for kind in arrival.events):
         # Whoever may not hear of it is told nothing of its conversation either.
         return arrival.events, "{}"
     if deposit.draft is not None and first:
