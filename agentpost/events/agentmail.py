@@ -6,6 +6,7 @@ object that it is about.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -14,11 +15,13 @@ import msgspec
 from agentpost.clock import rfc3339
 from agentpost.events.wire import MAX_OCTETS
 from agentpost.model.event import Event, Told
-from agentpost.model.message import Address
+from agentpost.model.mailbox import Flag
+from agentpost.model.message import Address, Message
 from agentpost.model.reading import File
 
 Data = dict[str, Any]
 _encode: Final = msgspec.json.Encoder().encode
+_SPECIAL: Final = re.compile(r'[()<>@,;:\\".\[\]]')
 _TEXTS: Final = ("text", "html", "extracted_text", "extracted_html")
 
 
@@ -62,7 +65,7 @@ def _received(about: _About) -> Data:
     if told is None:
         return {"message": about.common(), "thread": None}
     message, who, reading = told.message, told.message.correspondents, told.reading
-    labels = sorted({keyword.lower() for keyword in message.keywords})
+    labels = _labels(message)
     moment = rfc3339(message.created_at)
     files = () if reading is None else reading.files
     body: Data = about.common() | {
@@ -121,8 +124,8 @@ def _bounced(about: _About) -> Data:
     return {
         "bounce": about.common()
         | {
-            "type": data.get("bounce_type"),
-            "sub_type": data.get("bounce_sub_type"),
+            "type": data.get("bounce_type") or "undetermined",
+            "sub_type": data.get("bounce_sub_type") or "general",
             "recipients": [
                 {"address": one.get("email_address"), "status": one.get("status")}
                 for one in data.get("bounced_recipients", [])
@@ -136,15 +139,15 @@ def _complained(about: _About) -> Data:
     return {
         "complaint": about.common()
         | {
-            "type": data.get("complaint_type"),
-            "sub_type": None,
+            "type": data.get("complaint_type") or "abuse",
+            "sub_type": "general",
             "recipients": data.get("complained_recipients", []),
         }
     }
 
 
 def _rejected(about: _About) -> Data:
-    return {"reject": about.common() | {"reason": about.event.data.get("reason")}}
+    return {"reject": about.common() | {"reason": about.event.data.get("reason") or ""}}
 
 
 def _domain(about: _About) -> Data:
@@ -165,8 +168,23 @@ _TYPES: Final[dict[str, Callable[[_About], Data]]] = {
 }
 
 
+def _labels(message: Message) -> list[str]:
+    """AgentMail's own labels beside those that somebody gave."""
+    labels = {keyword.lower() for keyword in message.keywords} | {"received"}
+    return sorted(labels if Flag.SEEN in message.flags else labels | {"unread"})
+
+
 def _written(addresses: tuple[Address, ...]) -> list[str]:
-    return [one.email if one.name is None else f"{one.name} <{one.email}>" for one in addresses]
+    return [
+        one.email if not one.name else f"{_phrase(one.name)} <{one.email}>" for one in addresses
+    ]
+
+
+def _phrase(name: str) -> str:
+    """A display name, quoted where a reader of addresses would stumble (RFC 5322 section 3.2.5)."""
+    if _SPECIAL.search(name) is None:
+        return name
+    return '"' + name.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def _file(file: File) -> Data:
