@@ -124,8 +124,10 @@ class World:
         return {row["recipient"]: row["state"] for row in found}
 
     async def events(self, *types: str) -> list[tuple[str, dict[str, Any]]]:
+        """What was told, but of conversations and of the inbox itself unless that is asked for."""
         found = await self.rows(
-            "SELECT type, data FROM events WHERE cardinality($1::text[]) = 0 OR type = ANY ($1)"
+            "SELECT type, data FROM events WHERE CASE WHEN cardinality($1::text[]) = 0"
+            " THEN type NOT LIKE 'thread.%' AND type NOT LIKE 'inbox.%' ELSE type = ANY ($1) END"
             " ORDER BY seq",
             list(types),
         )

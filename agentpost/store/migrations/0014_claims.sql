@@ -146,7 +146,9 @@ BEGIN
     RETURN NULL;
 END
 $$;
-CREATE TRIGGER message_failed AFTER UPDATE OF state ON messages FOR EACH ROW
+-- At the commit, behind what is told of the attempt itself.
+CREATE CONSTRAINT TRIGGER message_failed AFTER UPDATE OF state ON messages
+DEFERRABLE INITIALLY DEFERRED FOR EACH ROW
 WHEN (NEW.state = 'failed' AND OLD.state <> 'failed') EXECUTE FUNCTION tell_failed();
 
 -- Messages that a worker has taken to work on, for a time.  There is one row a message, and whoever

@@ -24,7 +24,8 @@ async def test_an_address_is_suppressed_listed_and_written_to_again(api: Api, ac
     assert (await acme.call("GET", "/suppressions?source=bounce")).json["data"] == []
     assert (await acme.call("DELETE", "/suppressions/gone%40EXAMPLE.org")).status == 204
     assert (await acme.call("DELETE", "/suppressions/gone@example.org")).code == "not_found"
-    events = await api.store.events.since(acme.actor, 0, 10)
+    told = await api.store.events.since(acme.actor, 0, 10)
+    events = [one for one in told if one.type.startswith("suppression.")]
     assert [one.type for one in events] == ["suppression.added", "suppression.removed"]
     assert events[0].data["reason"] == "Asked by telephone"
 
