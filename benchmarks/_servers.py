@@ -15,7 +15,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks._wire import Place
@@ -35,6 +35,8 @@ class Contestant:
     http: tuple[int, str] | None = None
     """Port of the REST API and a key."""
     data_dir: Path | None = None
+    ports: dict[str, int] = field(default_factory=dict)
+    """Of our own services by name."""
 
 
 _SERVICES = ("smtps", "submission", "imaps", "http", "metrics")
@@ -77,6 +79,7 @@ def ours(directory: Path, accounts: int, **settings: str) -> Iterator[Contestant
             root=process.pid,
             http=(ports["http"], key),
             data_dir=Path(environment["AGENTPOST_DATA_DIR"]),
+            ports=ports,
         )
     finally:
         process.terminate()

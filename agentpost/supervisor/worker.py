@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import socket
 from collections.abc import Callable
@@ -13,6 +12,7 @@ from collections.abc import Callable
 from agentpost import config, log
 from agentpost.control.frames import LineBroken
 from agentpost.control.line import Line
+from agentpost.supervisor.garbage import Collector
 
 
 def main(arguments: list[str]) -> int:
@@ -35,8 +35,7 @@ def main(arguments: list[str]) -> int:
         sock.setblocking(False)
         sock.set_inheritable(False)
     # What was imported lives for ever: the collector need not look at it again.
-    gc.collect()
-    gc.freeze()
+    Collector().start()
     run(settings, sockets, line)
     return 0
 
