@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -181,11 +182,16 @@ async def test_a_turn_that_never_came_says_nothing_about_the_name() -> None:
             with pytest.raises(LookupFailed):
                 await dns_.txt(name)
 
+        async def wait(name: str) -> None:
+            # Its turn comes when its time is nearly over: it may just be answered.
+            with contextlib.suppress(LookupFailed):
+                await dns_.txt(name)
+
         with trio.fail_after(5):
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(fail, "mute.test")
                 await trio.testing.wait_all_tasks_blocked()
-                nursery.start_soon(fail, "example.test")
+                nursery.start_soon(wait, "example.test")
         assert await dns_.txt("example.test")
 
 

@@ -13,7 +13,7 @@ from agentpost.limits import InboundLimits
 from agentpost.mail.aws import Access, Client, open_client
 from agentpost.mail.objects import ObjectGone, ObjectTooLarge, S3Source, StoredObject, source_of
 
-BUCKET = "inbound-mail"
+BUCKET = "mail-of-test-objects"
 
 
 @pytest.fixture(scope="module")
