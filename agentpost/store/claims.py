@@ -46,7 +46,9 @@ class Claims:
         async def write(connection: Connection, where: Scope) -> list[Row]:
             await _lock(connection, where)
             await connection.value("SELECT expire_claims($1)", where.inbox)
+            begin = await connection.value("SELECT claims_from($1)", where.inbox)
             listing = Listing(actor, where, wanted, PageRequest(request.most, descending=False))
+            listing.keep("(m.inbox_id, m.id) > ({0}, {1})", where.inbox, begin)
             listing.keep(_FREE, where.inbox)
             found = await connection.rows(listing.ids(), *listing.arguments)
             if not found:

@@ -17,6 +17,7 @@ from agentpost.errors import ClaimLost, NotFound
 from agentpost.model.actor import system_actor
 from agentpost.model.claim import Claim
 from agentpost.model.message import MessageChange
+from tests.http.resources.conftest import deliver
 from tests.store.queues import DONE, Queue, open_queue
 
 
@@ -132,6 +133,31 @@ async def test_what_nobody_can_do_becomes_a_dead_letter(queue: Queue, lapses: bo
     assert await queue.keywords(claim.message) == {"dead-letter"}
     with pytest.raises(ClaimLost):
         await claims.acknowledge(queue.actor, claim.id, DONE)
+
+
+async def test_what_is_worked_through_is_not_looked_at_again(queue: Queue) -> None:
+    """Only what is done, of the last hour nothing, and never past what is still to be done."""
+    await queue.fill(6)
+
+    async def begin() -> str:
+        await queue.take()
+        (row,) = await queue.run("SELECT claims_from FROM inboxes")
+        return str(row["claims_from"])
+
+    claims = queue.stores[0].claims
+    for claim in (await queue.take(3))[:2]:
+        await claims.acknowledge(queue.actor, claim.id, DONE)
+    assert await begin() == ""
+    await queue.run("UPDATE messages SET created_at = created_at - interval '2 hours'")
+    assert await begin() == queue.messages[1]
+    held = await queue.run("SELECT id FROM claims WHERE state = 'leased' ORDER BY message_id")
+    for row in held:
+        await claims.acknowledge(queue.actor, row["id"], DONE)
+    assert await begin() == queue.messages[4]
+    await deliver(queue.stores[0], queue.inbox, role="sent")
+    await queue.fill(1)
+    taken = await queue.take(5)
+    assert [claim.message for claim in taken] == queue.messages[6:]
 
 
 async def test_a_message_that_goes_takes_its_claim_along(queue: Queue) -> None:

@@ -170,6 +170,7 @@ CREATE TABLE claims (
 COMMENT ON COLUMN claims.id IS 'of this lease: another one of the same message has another id';
 COMMENT ON COLUMN claims.due_at IS 'leased: when the lease ends; waiting: when it may be taken again';
 CREATE INDEX claims_due ON claims (due_at) WHERE state = 'leased';
+CREATE INDEX claims_held ON claims (inbox_id, due_at) WHERE state = 'leased';
 CREATE INDEX claims_by_inbox ON claims (inbox_id, message_id);
 
 ALTER TABLE claims ENABLE ROW LEVEL SECURITY;
@@ -222,6 +223,45 @@ BEGIN
         PERFORM keyword_messages(of_inbox, v_dead, 'add', 'dead-letter', '{"source": "system"}');
     END IF;
     RETURN cardinality(v_over);
+END
+$$;
+
+-- Up to where an inbox has been worked through: every message that came for it up to this id is
+-- done or was given up, so that whoever claims need not look at them again.  It stays behind the last
+-- hour, because ids are given before messages are committed, and clocks differ.  Moves it on by
+-- a bounded number of messages; the inbox is locked.
+ALTER TABLE inboxes ADD COLUMN claims_from text COLLATE "C" NOT NULL DEFAULT '';
+
+CREATE FUNCTION claims_from(of_inbox text) RETURNS text
+LANGUAGE plpgsql SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off
+    SET enable_mergejoin = off AS $$
+DECLARE
+    v_from text;
+    v_open text;
+    v_next text;
+BEGIN
+    SELECT i.claims_from INTO v_from FROM inboxes i WHERE i.id = of_inbox;
+    SELECT w.id INTO v_open
+    FROM (
+        SELECT m.id, m.created_at < now() - interval '1 hour' AND (m.direction <> 'inbound'
+            OR coalesce(c.state IN ('done', 'dead'), false)) AS over
+        FROM messages m LEFT JOIN claims c ON c.message_id = m.id
+        WHERE (m.inbox_id, m.id) > (of_inbox, v_from) AND m.inbox_id = of_inbox
+        ORDER BY m.inbox_id, m.id LIMIT 2000
+    ) w
+    WHERE NOT w.over LIMIT 1;
+    SELECT max(w.id) INTO v_next
+    FROM (
+        SELECT m.id FROM messages m
+        WHERE (m.inbox_id, m.id) > (of_inbox, v_from) AND m.inbox_id = of_inbox
+            AND (m.id < coalesce(v_open, '~'))
+        ORDER BY m.inbox_id, m.id LIMIT 2000
+    ) w;
+    IF v_next IS NULL THEN
+        RETURN v_from;
+    END IF;
+    UPDATE inboxes i SET claims_from = v_next WHERE i.id = of_inbox;
+    RETURN v_next;
 END
 $$;
 
