@@ -347,6 +347,30 @@ _JOBS: Final = Part(
     _one("o", "t.id", "organizations", "t.id = b.organization_id"),
 )
 
+_CLAIMS: Final = Part(
+    "claims",
+    (("id", "text"),),
+    "b.id",
+    (
+        (
+            "claim_message",
+            "m.id IS NULL OR m.inbox_id <> b.inbox_id",
+            "format('message %s is not in inbox %s', b.message_id, b.inbox_id)",
+        ),
+        (
+            "claim_environment",
+            "i.environment_id <> b.environment_id",
+            "format('environment %s, its inbox %s', b.environment_id, i.environment_id)",
+        ),
+        (
+            "claim_passed",
+            "b.state IN ('leased', 'waiting') AND b.message_id <= i.claims_from",
+            "format('inbox %s is worked through to %s', b.inbox_id, i.claims_from)",
+        ),
+    ),
+    _MESSAGE + _one("i", "t.environment_id, t.claims_from", "inboxes", "t.id = b.inbox_id"),
+)
+
 _EVENTS: Final = Part(
     "events",
     (("organization_id", "text"), ("seq", "bigint")),
@@ -371,7 +395,7 @@ PARTS: Final = {
     part.table: part
     for part in (
         *(_INBOXES, _MAILBOXES, _MESSAGES, _PLACEMENTS, _EXPUNGED, _THREADS, _THREAD_REFS),
-        *(_DRAFTS, _HOLDS, _DELIVERIES, _RELAYS, _JOBS, _EVENTS),
+        *(_DRAFTS, _HOLDS, _DELIVERIES, _RELAYS, _JOBS, _CLAIMS, _EVENTS),
     )
 }
 """The walks over rows, by table; blobs and files have walks of their own."""

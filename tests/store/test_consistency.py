@@ -72,6 +72,9 @@ PLANTED = {
     "relay_job": "DELETE FROM jobs",
     "job_organization": "UPDATE jobs SET organization_id = 'org_gone'",
     "job_lease": "UPDATE jobs SET leased_until = run_at + interval '1 second'",
+    "claim_message": "UPDATE claims SET message_id = 'msg_gone'",
+    "claim_environment": "UPDATE claims SET environment_id = 'env_gone'",
+    "claim_passed": "UPDATE inboxes SET claims_from = 'msg_~'",
     "event_organization": "UPDATE events SET organization_id = 'org_gone'",
     "event_environment": "UPDATE events SET environment_id = 'env_gone'",
 }
@@ -118,7 +121,7 @@ async def walk(world: World, blob_root: Path, *, octets: bool = True, rows: int 
 
 @pytest.fixture
 async def filled(database: Database, tmp_path: Path) -> World:
-    """Mail received and on its way out, small and large, one message expunged and one read."""
+    """Mail received and on its way out, small and large, one message expunged, one read, one claimed."""
     world = await make_world(database, tmp_path / "blobs")
     for number in range(3):
         await world.receive(LETTER.replace(b"letter@", b"letter%d@" % number))
@@ -128,6 +131,12 @@ async def filled(database: Database, tmp_path: Path) -> World:
     await world.rows("SELECT expunge($1, $2, '{1}', false)", world.inbox, inbox)
     await world.rows(
         "SELECT store_flags($1, $2, '{2}', 'add', 1::smallint, '{}', NULL)", world.inbox, inbox
+    )
+    await world.rows(
+        "SELECT begin_claims($1, ARRAY(SELECT message_id FROM placements WHERE uid = 3"
+        " AND mailbox_id = $2)::text[], '{clm_1}', 'key_1', '1 minute', 5::smallint)",
+        world.inbox,
+        inbox,
     )
     return world
 
