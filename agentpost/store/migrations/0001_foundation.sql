@@ -405,17 +405,13 @@ CREATE TABLE deployment (
     value            bytea NOT NULL
 );
 
-DO $$
+-- The second wall: a tenant's table shows the rows of those organizations that the transaction says.
+CREATE FUNCTION wall_off(VARIADIC tenant_tables text[]) RETURNS void
+LANGUAGE plpgsql AS $$
 DECLARE
     tenant_table text;
 BEGIN
-    FOREACH tenant_table IN ARRAY ARRAY[
-        'environments', 'api_keys', 'inboxes', 'mail_credentials', 'blobs', 'mailboxes',
-        'subscriptions', 'threads', 'thread_refs', 'messages', 'unindexed', 'placements',
-        'changed_blocks', 'expunged',
-        'drafts', 'deliveries', 'relays', 'message_texts', 'events', 'idempotency',
-        'audit', 'usage']
-    LOOP
+    FOREACH tenant_table IN ARRAY tenant_tables LOOP
         EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', tenant_table);
         EXECUTE format('ALTER TABLE %I FORCE ROW LEVEL SECURITY', tenant_table);
         EXECUTE format(
@@ -426,6 +422,11 @@ BEGIN
     END LOOP;
 END
 $$;
+SELECT wall_off('environments', 'api_keys', 'inboxes', 'mail_credentials', 'blobs', 'mailboxes',
+        'subscriptions', 'threads', 'thread_refs', 'messages', 'unindexed', 'placements',
+        'changed_blocks', 'expunged',
+        'drafts', 'deliveries', 'relays', 'message_texts', 'events', 'idempotency',
+        'audit', 'usage');
 ALTER TABLE organizations ENABLE ROW LEVEL SECURITY;
 ALTER TABLE organizations FORCE ROW LEVEL SECURITY;
 CREATE POLICY tenant ON organizations USING (

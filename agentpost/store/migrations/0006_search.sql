@@ -75,21 +75,7 @@ ALTER TABLE message_packs ALTER COLUMN in_header SET STORAGE EXTERNAL;
 ALTER TABLE message_packs ALTER COLUMN in_body SET STORAGE EXTERNAL;
 CREATE INDEX message_packs_by_inbox ON message_packs (inbox_id);
 
--- The policy of all tenants' tables.
-DO $$
-DECLARE
-    tenant_table text;
-    seen text := (SELECT p.qual FROM pg_policies p
-        WHERE p.schemaname = current_schema() AND p.tablename = 'messages'
-            AND p.policyname = 'tenant');
-BEGIN
-    FOREACH tenant_table IN ARRAY ARRAY['message_texts', 'message_fields', 'message_packs'] LOOP
-        EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', tenant_table);
-        EXECUTE format('ALTER TABLE %I FORCE ROW LEVEL SECURITY', tenant_table);
-        EXECUTE format('CREATE POLICY tenant ON %I USING (%s)', tenant_table, seen);
-    END LOOP;
-END
-$$;
+SELECT wall_off('message_texts', 'message_fields', 'message_packs');
 
 -- Whoever deletes a text deletes what was made of it.  A pack that has lost most of its messages is
 -- dissolved; what is left of it waits for the next one.

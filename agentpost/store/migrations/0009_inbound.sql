@@ -35,12 +35,7 @@ COMMENT ON COLUMN inbound_arrivals.assumed IS
 CREATE INDEX inbound_arrivals_by_inbox ON inbound_arrivals (inbox_id);
 CREATE INDEX inbound_arrivals_assumed ON inbound_arrivals (inbox_id, ref) WHERE assumed;
 
-ALTER TABLE inbound_arrivals ENABLE ROW LEVEL SECURITY;
-ALTER TABLE inbound_arrivals FORCE ROW LEVEL SECURITY;
-CREATE POLICY tenant ON inbound_arrivals USING (
-    (SELECT current_setting('agentpost.organizations', true) = '*')
-    OR organization_id = ANY ((SELECT string_to_array(
-        current_setting('agentpost.organizations', true), ','))::text[]));
+SELECT wall_off('inbound_arrivals');
 
 -- Writes down that a mail came, and tells which of the inboxes offered are to get it now: not one
 -- that has it already.  None of them when the notification is a repetition.

@@ -66,19 +66,4 @@ ALTER TABLE inboxes ADD COLUMN domain_id text COLLATE "C";
 COMMENT ON COLUMN inboxes.domain_id IS 'null: at the shared domain';
 CREATE INDEX inboxes_by_domain ON inboxes (domain_id) WHERE domain_id IS NOT NULL;
 
-DO $$
-DECLARE
-    tenant_table text;
-BEGIN
-    FOREACH tenant_table IN ARRAY ARRAY['domains', 'domain_keys']
-    LOOP
-        EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', tenant_table);
-        EXECUTE format('ALTER TABLE %I FORCE ROW LEVEL SECURITY', tenant_table);
-        EXECUTE format(
-            'CREATE POLICY tenant ON %I USING ('
-            '(SELECT current_setting(''agentpost.organizations'', true) = ''*'')'
-            ' OR organization_id = ANY ((SELECT string_to_array('
-            'current_setting(''agentpost.organizations'', true), '',''))::text[]))', tenant_table);
-    END LOOP;
-END
-$$;
+SELECT wall_off('domains', 'domain_keys');

@@ -63,22 +63,7 @@ CREATE TABLE approved_recipients (
 ALTER TABLE mail_credentials ADD COLUMN approver boolean NOT NULL DEFAULT false;
 COMMENT ON COLUMN mail_credentials.approver IS 'holds approvals:decide: a human''s, not an agent''s';
 
-DO $$
-DECLARE
-    tenant_table text;
-BEGIN
-    FOREACH tenant_table IN ARRAY ARRAY['holds', 'approvals', 'approved_recipients']
-    LOOP
-        EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', tenant_table);
-        EXECUTE format('ALTER TABLE %I FORCE ROW LEVEL SECURITY', tenant_table);
-        EXECUTE format(
-            'CREATE POLICY tenant ON %I USING ('
-            '(SELECT current_setting(''agentpost.organizations'', true) = ''*'')'
-            ' OR organization_id = ANY ((SELECT string_to_array('
-            'current_setting(''agentpost.organizations'', true), '',''))::text[]))', tenant_table);
-    END LOOP;
-END
-$$;
+SELECT wall_off('holds', 'approvals', 'approved_recipients');
 
 -- The mailbox of a role that inboxes get when they first need it; one that bears its name already
 -- gets the role.  The lock of the inbox is held.

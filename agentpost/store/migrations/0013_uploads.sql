@@ -17,9 +17,4 @@ COMMENT ON COLUMN uploads.sha256 IS 'as announced, or of what was received';
 CREATE INDEX uploads_by_environment ON uploads (environment_id, expires_at);
 CREATE INDEX uploads_by_end ON uploads (expires_at);
 
-ALTER TABLE uploads ENABLE ROW LEVEL SECURITY;
-ALTER TABLE uploads FORCE ROW LEVEL SECURITY;
-CREATE POLICY tenant ON uploads USING (
-    (SELECT current_setting('agentpost.organizations', true) = '*')
-    OR organization_id = ANY ((SELECT string_to_array(
-        current_setting('agentpost.organizations', true), ','))::text[]));
+SELECT wall_off('uploads');

@@ -173,12 +173,7 @@ CREATE INDEX claims_due ON claims (due_at) WHERE state = 'leased';
 CREATE INDEX claims_held ON claims (inbox_id, due_at) WHERE state = 'leased';
 CREATE INDEX claims_by_inbox ON claims (inbox_id, message_id);
 
-ALTER TABLE claims ENABLE ROW LEVEL SECURITY;
-ALTER TABLE claims FORCE ROW LEVEL SECURITY;
-CREATE POLICY tenant ON claims USING (
-    (SELECT current_setting('agentpost.organizations', true) = '*')
-    OR organization_id = ANY ((SELECT string_to_array(
-        current_setting('agentpost.organizations', true), ','))::text[]));
+SELECT wall_off('claims');
 
 -- Adds a keyword to messages wherever they lie, or takes it from them; the inbox is locked.
 CREATE FUNCTION keyword_messages(

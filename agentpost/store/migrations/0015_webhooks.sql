@@ -215,20 +215,4 @@ BEGIN
 END
 $$;
 
-DO $$
-DECLARE
-    tenant_table text;
-BEGIN
-    FOREACH tenant_table IN ARRAY ARRAY[
-        'webhooks', 'webhook_queues', 'webhook_logs', 'webhook_deliveries']
-    LOOP
-        EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', tenant_table);
-        EXECUTE format('ALTER TABLE %I FORCE ROW LEVEL SECURITY', tenant_table);
-        EXECUTE format(
-            'CREATE POLICY tenant ON %I USING ('
-            '(SELECT current_setting(''agentpost.organizations'', true) = ''*'')'
-            ' OR organization_id = ANY ((SELECT string_to_array('
-            'current_setting(''agentpost.organizations'', true), '',''))::text[]))', tenant_table);
-    END LOOP;
-END
-$$;
+SELECT wall_off('webhooks', 'webhook_queues', 'webhook_logs', 'webhook_deliveries');

@@ -14,9 +14,4 @@ COMMENT ON COLUMN mcp_sessions.watched IS 'URI of a resource: the version that t
 COMMENT ON COLUMN mcp_sessions.stream IS 'number of the stream that is open last';
 CREATE INDEX mcp_sessions_by_credential ON mcp_sessions (organization_id, credential, seen_at);
 
-ALTER TABLE mcp_sessions ENABLE ROW LEVEL SECURITY;
-ALTER TABLE mcp_sessions FORCE ROW LEVEL SECURITY;
-CREATE POLICY tenant ON mcp_sessions USING (
-    (SELECT current_setting('agentpost.organizations', true) = '*')
-    OR organization_id = ANY ((SELECT string_to_array(
-        current_setting('agentpost.organizations', true), ','))::text[]));
+SELECT wall_off('mcp_sessions');

@@ -146,20 +146,4 @@ $$;
 
 CREATE INDEX reputation_by_organization ON reputation (organization_id, day);
 
-DO $$
-DECLARE
-    tenant_table text;
-BEGIN
-    FOREACH tenant_table IN ARRAY ARRAY[
-        'exports', 'audit_chains', 'event_counts', 'event_tallies', 'storage_days']
-    LOOP
-        EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', tenant_table);
-        EXECUTE format('ALTER TABLE %I FORCE ROW LEVEL SECURITY', tenant_table);
-        EXECUTE format(
-            'CREATE POLICY tenant ON %I USING ('
-            '(SELECT current_setting(''agentpost.organizations'', true) = ''*'')'
-            ' OR organization_id = ANY ((SELECT string_to_array('
-            'current_setting(''agentpost.organizations'', true), '',''))::text[]))', tenant_table);
-    END LOOP;
-END
-$$;
+SELECT wall_off('exports', 'audit_chains', 'event_counts', 'event_tallies', 'storage_days');
