@@ -21,8 +21,8 @@ from agentpost.client._errors import (
     SignatureInvalid,
     TimedOut,
 )
+from agentpost.client._models import Event
 from agentpost.client._pages import AsyncPage, AsyncPager, Page
-from agentpost.client._realtime import Event
 from agentpost.client._values import NOT_GIVEN, NotGiven
 
 __all__ = [

@@ -129,8 +129,13 @@ def pause_s(
         return None
     if asked is not None:
         return asked if asked <= MAX_ASKED_S else None
-    backoff = min(FIRST_PAUSE_S * 2.0 ** (attempt - 1), MAX_PAUSE_S)
-    return backoff * (0.75 + random.random() / 2)  # noqa: S311
+    return growing_s(attempt)
+
+
+def growing_s(attempt: int) -> float:
+    """A pause that doubles with each attempt, which counts from 1, and varies by a quarter."""
+    pause = min(FIRST_PAUSE_S * 2.0 ** (attempt - 1), MAX_PAUSE_S)
+    return pause * (0.75 + random.random() / 2)  # noqa: S311
 
 
 def in_flight(error: ApiError) -> bool:

@@ -7,20 +7,19 @@ behind the last number that was seen, so nothing is missed and nothing comes twi
 from __future__ import annotations
 
 import json
-import random
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Final, Self
 
 import httpx2
 
-from agentpost.client._calls import FIRST_PAUSE_S, MAX_PAUSE_S
+from agentpost.client._calls import growing_s
 from agentpost.client._errors import ConnectionFailed, api_error
+from agentpost.client._models import Event
 from agentpost.client._settings import Settings
-from agentpost.client._values import Model, decoded
+from agentpost.client._values import decoded
 from agentpost.client._waiting import sleep
 
 PATH: Final = "/api/v1/stream"
@@ -28,21 +27,6 @@ SILENCE_S: Final = 60.0
 """The server says something every 25 s; a stream that is silent for longer is dead."""
 MAX_FAILURES: Final = 20
 """Attempts in a row without an event before a stream is given up: some eight minutes."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Event(Model):
-    """Something that happened; ``data`` depends on ``type``."""
-
-    id: str
-    type: str
-    timestamp: datetime
-    org_id: str
-    env_id: str
-    inbox_id: str | None
-    seq: int
-    modseq: int | None
-    data: dict[str, Any]
 
 
 @dataclass(slots=True)
@@ -76,8 +60,7 @@ class _Place:
         self.failures += 1
         if self.failures > MAX_FAILURES:
             return None
-        pause = min(FIRST_PAUSE_S * 2.0 ** (self.failures - 1), MAX_PAUSE_S)
-        return pause * (0.75 + random.random() / 2)  # noqa: S311
+        return growing_s(self.failures)
 
 
 def _place(
