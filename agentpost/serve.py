@@ -23,14 +23,14 @@ from agentpost.config import Config
 from agentpost.control.line import Line
 from agentpost.errors import Problem
 from agentpost.events.bus import CHANNEL, Bus
-from agentpost.http.edge import make_governor, make_server
+from agentpost.http.edge import make_egress, make_governor, make_server
 from agentpost.http.exported import exported_line
 from agentpost.http.ratelimit import Governor
 from agentpost.http.server import Listener
 from agentpost.ids import InboxId
 from agentpost.imap.desk import ImapDesk
 from agentpost.imap.server import ImapServer
-from agentpost.jobs.attempting import Attempting, lookup_by
+from agentpost.jobs.attempting import Attempting
 from agentpost.jobs.bounce import BounceWork
 from agentpost.jobs.export import ExportWork
 from agentpost.jobs.inbound import InboundWork
@@ -64,8 +64,6 @@ from agentpost.mail.verification import make_verification
 from agentpost.model.actor import system_actor
 from agentpost.model.reputation import PausingTerms
 from agentpost.net import NetLimits, PlainStream, ServerTls, Stream, Tally, serve_listener, starttls
-from agentpost.net.egress import Egress
-from agentpost.net.networks import networks
 from agentpost.smtp.desk import Terms
 from agentpost.smtp.server import SubmissionServer
 from agentpost.store import embedded
@@ -112,6 +110,7 @@ class _Worker:
         self._alone = settings.workers == 1 and _embedded(settings)
         """No other process writes mail to the database: our own wake-ups tell everything."""
         self._dns = Resolver(settings.dns_resolver)
+        self._egress = make_egress(settings, self._dns)
         self._messages = MessageLimits(max_octets=settings.max_message_octets)
 
     async def run(self) -> None:
@@ -148,15 +147,17 @@ class _Worker:
                 if not self._alone:
                     background.start_soon(self._look_again)
                 background.start_soon(_flush_last_used, store)
-                await self._serve(store, runner, receiving)
+                await self._serve(store, runner, policy, receiving)
                 background.cancel_scope.cancel()
 
-    async def _serve(self, store: Store, runner: Runner, receiving: Receiving) -> None:
+    async def _serve(
+        self, store: Store, runner: Runner, policy: Policy, receiving: Receiving
+    ) -> None:
         governor = make_governor(self._settings)
         logins = Logins(store.authentication)
         # Over HTTP a request is counted before anyone knows that it is a mail.
         over_smtp, over_http = (
-            make_submission(self._settings, store, logins, self._messages, *take)
+            make_submission(self._settings, store, logins, policy, self._messages, *take)
             for take in ((governor.take,), ())
         )
         await store.reputation.configure(system_actor(), _pausing_terms(self._settings))
@@ -164,7 +165,7 @@ class _Worker:
             serving.start_soon(partial(runner.run, stopping=self._stopping))
             self._start_submission(serving, over_smtp)
             self._start_imap(serving, store, logins, over_smtp)
-            await self._start_http(serving, store, over_http, governor, receiving)
+            await self._start_http(serving, store, over_http, policy, governor, receiving)
             await self._line.ready()
             log.info("serving", extra={"services": sorted(self._sockets)})
             await self._stopping.wait()
@@ -211,8 +212,7 @@ class _Worker:
     def _webhooks(self, store: Store) -> WebhookWork:
         """What tells webhooks, woken by every commit and by what is queued for them."""
         queue = WebhookQueue(store.door, store_settings(self._settings))
-        egress = Egress(lookup_by(self._dns), networks(self._settings.webhook_allow))
-        attempting = Attempting(Telling(store.events, store.messages), egress)
+        attempting = Attempting(Telling(store.events, store.messages), self._egress)
         posting = Posting(queue, attempting, partial(self._bus.watch, None))
         store.committed.queued.append(posting.wake)
         return WebhookWork(queue, posting)
@@ -250,6 +250,7 @@ class _Worker:
         serving: trio.Nursery,
         store: Store,
         submission: Submission,
+        policy: Policy,
         governor: Governor,
         receiving: Receiving,
     ) -> None:
@@ -259,12 +260,14 @@ class _Worker:
             self._settings,
             store,
             submission,
+            policy,
             self._bus,
             self._messages,
             self._stopping,
             governor,
             self._dns,
             receiving,
+            self._egress,
         )
         listener = Listener(self._sockets["http"])
         serving.start_soon(server.serve, [listener], self._net_limits(), self._tally_of("http"))

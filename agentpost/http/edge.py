@@ -26,18 +26,18 @@ from agentpost.http.server import HttpServer
 from agentpost.http.source import StoredEvents
 from agentpost.http.tail import Tail
 from agentpost.http.waiting import MailWaiter
-from agentpost.jobs.attempting import lookup_by
 from agentpost.limits import EventLimits, HttpLimits, MessageLimits
 from agentpost.mail.appending import Appending
 from agentpost.mail.attaching import Attaching
 from agentpost.mail.composing import Composing
-from agentpost.mail.dns import Resolver
+from agentpost.mail.dns import Resolver, lookup_by
 from agentpost.mail.domains import domain_terms
 from agentpost.mail.fetching import Fetching
-from agentpost.mail.policy import make_policy
+from agentpost.mail.policy import Policy
 from agentpost.mail.receiving import Receiving, make_receiving
 from agentpost.mail.submission import Submission
 from agentpost.mail.verification import FreshDns, make_verification
+from agentpost.model.dns import Dns
 from agentpost.net.egress import Egress
 from agentpost.net.networks import networks
 from agentpost.store.opening import Store
@@ -54,17 +54,20 @@ async def make_server(
     settings: Config,
     store: Store,
     submission: Submission,
+    policy: Policy,
     bus: Bus,
     message: MessageLimits,
     stopping: trio.Event,
     governor: Governor | None = None,
     dns: FreshDns | None = None,
     receiving: Receiving | None = None,
+    egress: Egress | None = None,
 ) -> HttpServer:
     """The server behind the ``http`` socket: REST, WebSocket, and what describes them.
 
     ``governor`` counts requests, those of other servers of the worker too; ``dns`` is the worker's
-    resolver, ``receiving`` what hears the mail provider.  What is not given is made.
+    resolver, ``receiving`` what hears the mail provider, ``egress`` the way to customers' URLs.
+    What is not given is made.
     """
     dns = dns or Resolver(settings.dns_resolver)
     receiving = receiving or make_receiving(settings, store, message)
@@ -79,7 +82,7 @@ async def make_server(
     waiter = MailWaiter(store, bus)
     source = StoredEvents(store, tail, Envelopes(events))
     attaching = Attaching(store.uploads, store.blobs, message)
-    egress = Egress(lookup_by(dns), networks(settings.webhook_allow))
+    egress = egress or make_egress(settings, dns)
     desk = Desk(
         authenticator=store.authentication,
         stopping=stopping,
@@ -98,7 +101,7 @@ async def make_server(
         fetching=Fetching(egress, attaching.most),
         links=FileLinks(await store.deployment.secret(LINK_SEAL), settings.http_url),
         governor=governor,
-        policy=make_policy(store, frozenset({settings.shared_domain})),
+        policy=policy,
         terms=Terms(
             settings.http_url,
             settings.client_imap,
@@ -122,6 +125,11 @@ async def make_server(
 def make_governor(settings: Config) -> Governor:
     """What counts the requests of a worker, as the operator wants it."""
     return Governor({name: settings.tiers.named(name).requests_per_minute for name in TIER_NAMES})
+
+
+def make_egress(settings: Config, dns: Dns) -> Egress:
+    """The way to URLs that customers name, as the operator wants it."""
+    return Egress(lookup_by(dns), networks(settings.webhook_allow))
 
 
 async def _ready(store: Store) -> dict[str, bool]:

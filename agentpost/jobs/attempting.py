@@ -19,14 +19,12 @@ from agentpost import clock
 from agentpost.auth.signatures import signed
 from agentpost.events import agentmail
 from agentpost.limits import WebhookLimits
-from agentpost.mail.dns import addresses
 from agentpost.mail.telling import Telling
 from agentpost.metrics import WEBHOOKS
 from agentpost.model.actor import system_actor
-from agentpost.model.dns import Address, Dns, LookupFailed
 from agentpost.model.event import Event
 from agentpost.model.webhook import Due, Outcome, Webhook
-from agentpost.net.egress import Answer, Egress, EgressFailed, EgressRefused, Lookup
+from agentpost.net.egress import Answer, Egress, EgressFailed, EgressRefused
 from agentpost.version import version
 
 log = logging.getLogger(__name__)
@@ -143,18 +141,6 @@ class Attempting:
             return None
         varied = 1 + limits.jitter * (2 * self._spread() - 1)
         return max(limits.pauses_s[due.attempts] * varied, min(asked_s, limits.max_retry_after_s))
-
-
-def lookup_by(dns: Dns) -> Lookup:
-    """What finds the addresses of a receiver's name."""
-
-    async def lookup(host: str) -> tuple[Address, ...]:
-        try:
-            return await addresses(dns, host)
-        except LookupFailed:
-            raise EgressFailed("lookup_failed") from None
-
-    return lookup
 
 
 def retry_after(text: str | None) -> float:

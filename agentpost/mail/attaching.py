@@ -115,7 +115,7 @@ class Attaching:
         file that has not come or is not what was announced; TooLarge; NotFound, Forbidden.
         """
         paths = {one.key: one.path for one in reversed(named)}
-        found = await self._uploads.some(actor, scope, where, list(paths)) if paths else {}
+        found = await self._uploads.some(actor, scope, where, list(paths))
         missing = [path for key, path in paths.items() if key not in found]
         if missing:
             raise _refused(missing, "is no upload of this environment, or has ended")

@@ -25,6 +25,7 @@ import trio
 from agentpost.config import Address as ServerAddress
 from agentpost.limits import DnsLimits
 from agentpost.model.dns import Address, Dns, LookupFailed, Mx, NoSuchName, Srv
+from agentpost.net.egress import EgressFailed, Lookup
 
 __all__ = ["Dns", "LookupFailed", "Mx", "NoSuchName", "Resolver", "Srv", "addresses"]
 
@@ -225,6 +226,18 @@ async def addresses(dns: Dns, host: str) -> tuple[Address, ...]:
     if not found:
         raise failed[0]
     return found.get("a", ()) + found.get("aaaa", ())
+
+
+def lookup_by(dns: Dns) -> Lookup:
+    """What finds the addresses of a name, for requests to customers' URLs."""
+
+    async def lookup(host: str) -> tuple[Address, ...]:
+        try:
+            return await addresses(dns, host)
+        except LookupFailed:
+            raise EgressFailed("lookup_failed") from None
+
+    return lookup
 
 
 def _name(text: str) -> dns.name.Name:

@@ -40,7 +40,7 @@ from agentpost.mail.filing import (
 from agentpost.mail.holding import Waiting
 from agentpost.mail.identity import check_submission
 from agentpost.mail.logins import Logins
-from agentpost.mail.policy import Decision, Kind, Policy, make_policy
+from agentpost.mail.policy import Decision, Kind, Policy
 from agentpost.mail.relay import outside_id
 from agentpost.mime.summary import MessageSummary, summarise
 from agentpost.model.actor import Actor, Scope
@@ -486,6 +486,7 @@ def make_submission(
     settings: Config,
     store: Store,
     logins: Logins,
+    policy: Policy,
     limits: MessageLimits,
     take: Callable[[Actor], object] = _unbounded,
 ) -> Submission:
@@ -494,7 +495,7 @@ def make_submission(
         store.messages,
         store.directory,
         logins,
-        make_policy(store, frozenset({settings.shared_domain})),
+        policy,
         store.approvals,
         SubmissionSettings(
             mails_a_day={name: settings.tiers.named(name).mails_per_day for name in TIER_NAMES},

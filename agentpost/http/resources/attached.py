@@ -39,7 +39,6 @@ async def with_files(
         if not links:
             yield _with(body, field, files, held, ())
             return
-        await desk.store.uploads.some(actor, scope, where, [])
         async with desk.fetching.fetched(links) as fetched:
             yield _with(body, field, files, held, fetched)
 

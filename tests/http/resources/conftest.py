@@ -22,6 +22,7 @@ from agentpost.http.server import Listener
 from agentpost.ids import InboxId, MessageId, new_id
 from agentpost.limits import MessageLimits
 from agentpost.mail.logins import Logins
+from agentpost.mail.policy import make_policy
 from agentpost.mail.submission import make_submission
 from agentpost.mime.summary import summarise
 from agentpost.model.actor import SCOPES, Actor, Scope, system_actor, widen
@@ -279,14 +280,15 @@ async def running(
         bus = Bus()
         store.committed.listeners.append(bus.committed)
         logins = Logins(store.authentication)
-        submission = make_submission(config, store, logins, MessageLimits())
+        policy = make_policy(store, frozenset({config.shared_domain}))
+        submission = make_submission(config, store, logins, policy, MessageLimits())
         listening = socket.socket()
         listening.bind(("127.0.0.1", 0))
         listening.listen(100)
         listening.setblocking(False)
         api = Api(listening.getsockname()[1], store, bus)
         server = await make_server(
-            config, store, submission, bus, MessageLimits(), stopping, dns=api.zone
+            config, store, submission, policy, bus, MessageLimits(), stopping, dns=api.zone
         )
         store.committed.listeners.append(api.woken.append)
         async with trio.open_nursery() as nursery:
