@@ -102,11 +102,6 @@ class Runner:
         if kind is None or kind in self._works:
             self._wake.set()
 
-    @property
-    def at_work(self) -> int:
-        """Jobs that run now."""
-        return len(self._running)
-
     async def run(self, *, stopping: trio.Event) -> None:
         """Run jobs until ``stopping`` is set; then let those at work finish within the deadline."""
         async with trio.open_nursery() as beside:

@@ -84,10 +84,6 @@ class Part:
     children: tuple[Part, ...] = ()
 
     @property
-    def body_start(self) -> int:
-        return self.header_end
-
-    @property
     def body_octets(self) -> int:
         """The size of the body in its transfer encoding."""
         return self.body_end - self.header_end

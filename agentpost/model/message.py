@@ -330,14 +330,6 @@ class Receipt:
 
 
 @dataclass(frozen=True, slots=True)
-class Destroyed:
-    """A message that is gone from the inbox, for REST ``changes``."""
-
-    message: MessageId
-    modseq: ModSeq
-
-
-@dataclass(frozen=True, slots=True)
 class InboxChanges:
     """What happened in an inbox after a modseq: ids by kind, and where that leads.
 

@@ -74,7 +74,3 @@ class RuleBook:
             key = (rule.direction, rule.match_type, rule.value)
             found[key] = (*found.get(key, ()), rule)
         return cls(found)
-
-    def speaks_of(self, direction: RuleDirection) -> bool:
-        """Whether there is any rule of this direction."""
-        return any(key[0] == direction for key in self.by_key)
