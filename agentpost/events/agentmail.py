@@ -7,7 +7,7 @@ object that it is about.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 import msgspec
@@ -70,10 +70,10 @@ def _received(about: _About) -> Data:
     files = () if reading is None else reading.files
     body: Data = about.common() | {
         "labels": labels,
-        "from": _written(who.from_)[0] if who.from_ else "",
-        "reply_to": _written(who.reply_to),
-        "to": _written(who.to),
-        "cc": _written(who.cc),
+        "from": written(who.from_[0]) if who.from_ else "",
+        "reply_to": people(who.reply_to),
+        "to": people(who.to),
+        "cc": people(who.cc),
         "subject": message.subject,
         "preview": message.preview,
         "text": None if reading is None else reading.text,
@@ -93,8 +93,8 @@ def _received(about: _About) -> Data:
         "labels": labels,
         "timestamp": moment,
         "received_timestamp": moment,
-        "senders": _written(who.from_),
-        "recipients": _written(who.to),
+        "senders": people(who.from_),
+        "recipients": people(who.to),
         "subject": told.thread_subject,
         "preview": message.preview,
         "last_message_id": body["message_id"],
@@ -174,17 +174,20 @@ def _labels(message: Message) -> list[str]:
     return sorted(labels if Flag.SEEN in message.flags else labels | {"unread"})
 
 
-def _written(addresses: tuple[Address, ...]) -> list[str]:
-    return [
-        one.email if not one.name else f"{_phrase(one.name)} <{one.email}>" for one in addresses
-    ]
+def written(address: Address) -> str:
+    """An address with its display name as one text, quoted where a reader of addresses would
+    stumble (RFC 5322 sections 3.2.5 and 3.4)."""
+    name = address.name
+    if not name:
+        return address.email
+    if _SPECIAL.search(name):
+        name = '"' + name.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    return f"{name} <{address.email}>"
 
 
-def _phrase(name: str) -> str:
-    """A display name, quoted where a reader of addresses would stumble (RFC 5322 section 3.2.5)."""
-    if _SPECIAL.search(name) is None:
-        return name
-    return '"' + name.replace("\\", "\\\\").replace('"', '\\"') + '"'
+def people(addresses: Iterable[Address]) -> list[str]:
+    """Addresses as AgentMail lists them."""
+    return [written(one) for one in addresses]
 
 
 def _file(file: File) -> Data:

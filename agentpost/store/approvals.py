@@ -26,7 +26,7 @@ from agentpost.model.message import Address, IdempotentRequest
 from agentpost.model.page import Page, PageRequest
 from agentpost.store import checks, idempotency, rows
 from agentpost.store.deciding import by, decisions
-from agentpost.store.narrowing import Narrowing, page_of, reach
+from agentpost.store.narrowing import Narrowing, page_from, page_of, reach
 from agentpost.store.pool import Connection, Row
 from agentpost.store.store import Door, Place
 
@@ -70,9 +70,7 @@ class Approvals:
             )
 
         found = await self._door.read(actor, "approvals:read", where, read)
-        shown = tuple(_approval(row) for row in found[: page.limit])
-        more = len(found) > page.limit
-        return Page(shown, (shown[-1].id,) if more else None)
+        return page_from(found, page, _approval)
 
     async def get(self, actor: Actor, approval: str, scope: str = "approvals:read") -> Approval:
         """One request by id.  Raises: NotFound."""

@@ -34,7 +34,8 @@ from agentpost.store.domainrows import (
     tell_domain,
 )
 from agentpost.store.fresh import nobody
-from agentpost.store.narrowing import Narrowing, page_of
+from agentpost.store.homes import hold_home, home_of
+from agentpost.store.narrowing import Narrowing, page_from, page_of
 from agentpost.store.pool import Connection, Row
 from agentpost.store.reach import whole_environment
 from agentpost.store.settings import StoreSettings
@@ -122,24 +123,14 @@ class Domains:
         Raises: UnknownField; NotFound for the environment; Forbidden for a key that is bound to
         inboxes; AlreadyExists when the environment has it; Limit.
         """
-        chosen = environment or actor.environment
-        if chosen is None:
-            raise checks.refuse(
-                "environment",
-                "the key covers several environments",
-                fix="Name one in the header AgentPost-Environment.",
-            )
+        chosen = home_of(actor, environment)
         checks.client_id(request.client_id)
         name = self._checked_name(request.domain)
         whole_environment(actor)
         keys = await trio.to_thread.run_sync(_new_keys, self._settings.master_key)
 
         async def write(connection: Connection, where: Scope) -> tuple[Domain, bool]:
-            there = await connection.value(
-                "SELECT true FROM environments WHERE id = $1 FOR KEY SHARE", where.environment
-            )
-            if there is None:
-                raise NotFound("There is no such environment.")
+            await hold_home(connection, where)
             known = await _by_client_id(connection, where, request.client_id)
             if known is not None:
                 return known, False
@@ -203,9 +194,7 @@ class Domains:
             )
 
         found = await self._door.read(actor, "domains:read", where, read)
-        rows = tuple(domain(row) for row in found[: page.limit])
-        more = len(found) > page.limit
-        return Page(rows, (rows[-1].id,) if more else None)
+        return page_from(found, page, domain)
 
     async def update(
         self,

@@ -15,7 +15,7 @@ from agentpost.model.organization import Environment, Kind, RelayName
 from agentpost.model.page import Page, PageRequest
 from agentpost.store import audit, checks
 from agentpost.store.fresh import nobody
-from agentpost.store.narrowing import Narrowing, page_of
+from agentpost.store.narrowing import Narrowing, page_from, page_of
 from agentpost.store.organizations import ENVIRONMENT_COLUMNS, environment
 from agentpost.store.pool import Connection, Duplicate, Row
 from agentpost.store.purging import forget_environment, purge
@@ -117,9 +117,7 @@ class Environments:
             )
 
         found = await self._door.read(actor, "environments:read", None, read)
-        rows = tuple(environment(row) for row in found[: page.limit])
-        more = len(found) > page.limit
-        return Page(rows, (rows[-1].id,) if more else None)
+        return page_from(found, page, environment)
 
     async def get(
         self, actor: Actor, reference: str, scope: str | None = "environments:read"

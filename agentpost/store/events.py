@@ -85,7 +85,7 @@ class Events:
             )
 
         settled, found = await self._door.read(actor, "events:read", None, read)
-        events = tuple(_event(row) for row in found)
+        events = tuple(event_of(row) for row in found)
         full = len(events) >= limit
         return EventBatch(events, events[-1].seq if full else max(seq, settled - 1))
 
@@ -131,7 +131,7 @@ class Events:
             if row["seq"] >= settled:
                 unsettled = True
                 continue
-            event = _event(row)
+            event = event_of(row)
             counts[event.organization] = count = counts.get(event.organization, 0) + 1
             if count <= limit:
                 events.append(event)
@@ -184,7 +184,7 @@ class Events:
             )
 
         found = await self._door.read(actor, "events:read", None, read)
-        shown = tuple(_event(row) for row in found[: page.limit])
+        shown = tuple(event_of(row) for row in found[: page.limit])
         more = len(found) > page.limit
         return Page(shown, (str(shown[-1].seq),) if more else None)
 
@@ -214,7 +214,7 @@ class Events:
             )
 
         row = await self._door.read(actor, "events:read", environment, read)
-        return None if row is None else _event(row)
+        return None if row is None else event_of(row)
 
 
 _LABELLED = (
@@ -250,7 +250,8 @@ def _reach(query: Narrowing, actor: Actor) -> None:
         query.add("e.type <> ALL ({0}::text[])", hidden)
 
 
-def _event(row: Row) -> Event:
+def event_of(row: Row) -> Event:
+    """A row of the log as a value."""
     inbox = row["inbox_id"]
     modseq = row["modseq"]
     return Event(

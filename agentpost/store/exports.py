@@ -22,7 +22,7 @@ from agentpost.model.page import Page, PageRequest
 from agentpost.store import audit, checks, rows
 from agentpost.store.blobs import EXPORT
 from agentpost.store.messages import StoredOctets
-from agentpost.store.narrowing import Narrowing, page_of, reach
+from agentpost.store.narrowing import Narrowing, page_from, page_of, reach
 from agentpost.store.pool import Connection, Row
 from agentpost.store.reach import Power, sees
 from agentpost.store.store import Door
@@ -123,8 +123,7 @@ class Exports:
             )
 
         found = await self._door.read(actor, _SCOPE, None, read)
-        shown = tuple(_export(row) for row in found[: page.limit])
-        return Page(shown, (shown[-1].id,) if len(found) > page.limit else None)
+        return page_from(found, page, _export)
 
     # --- the job's -------------------------------------------------------------------------
 

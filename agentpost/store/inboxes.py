@@ -15,7 +15,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from agentpost.auth.addresses import lowered
-from agentpost.errors import Conflict, Forbidden, NotFound
+from agentpost.errors import Conflict, Forbidden
 from agentpost.ids import EnvironmentId, InboxId, ModSeq, OrganizationId, new_id
 from agentpost.model.actor import Actor, Scope, system_actor
 from agentpost.model.inbox import Inbox
@@ -25,9 +25,10 @@ from agentpost.store import announcing, audit, checks, pausing, usernames
 from agentpost.store.credentials import FIRST_NAME, Prepared, insert, prepare
 from agentpost.store.deciding import DECIDING
 from agentpost.store.fresh import nobody
+from agentpost.store.homes import hold_home, home_of
 from agentpost.store.inboxsettings import GUARDED, check_settings
 from agentpost.store.naming import make_special
-from agentpost.store.narrowing import Narrowing, page_of, pattern
+from agentpost.store.narrowing import Narrowing, page_from, page_of, pattern
 from agentpost.store.pool import Connection, Row
 from agentpost.store.purging import purge
 from agentpost.store.reach import whole_environment
@@ -117,25 +118,14 @@ class Inboxes:
         Raises: UnknownField; NotFound for the environment; Forbidden for a key that is bound to
         inboxes; Conflict when the inbox of this client_id is deleted.
         """
-        chosen = environment or actor.environment
-        if chosen is None:
-            raise checks.refuse(
-                "environment",
-                "the key covers several environments",
-                fix="Name one in the header AgentPost-Environment.",
-            )
+        chosen = home_of(actor, environment)
         whole_environment(actor)
         username = self._check_new(request)
         site = await self._site(chosen, request)
         prepared = await prepare(self._settings)
 
         async def write(connection: Connection, where: Scope) -> tuple[NewInbox, bool]:
-            # Holds off the environment's deletion until this commits, or waits for it.
-            there = await connection.value(
-                "SELECT true FROM environments WHERE id = $1 FOR KEY SHARE", where.environment
-            )
-            if there is None:
-                raise NotFound("There is no such environment.")
+            await hold_home(connection, where)
             row = await _by_client_id(connection, where, request.client_id)
             if row is None:
                 made = await self._insert(connection, where, request, username, site)
@@ -187,9 +177,7 @@ class Inboxes:
             )
 
         found = await self._door.read(actor, "inboxes:read", where, read)
-        rows = tuple(inbox(row) for row in found[: page.limit])
-        more = len(found) > page.limit
-        return Page(rows, (rows[-1].id,) if more else None)
+        return page_from(found, page, inbox)
 
     async def update(
         self,

@@ -24,7 +24,7 @@ from agentpost.model.organization import ApiKey, Kind, NewApiKey
 from agentpost.model.page import Page, PageRequest
 from agentpost.net.networks import network
 from agentpost.store import announcing, audit, checks
-from agentpost.store.narrowing import Narrowing, page_of
+from agentpost.store.narrowing import Narrowing, page_from, page_of
 from agentpost.store.pool import Connection, Row
 from agentpost.store.reach import check_scopes, power_of, sees
 from agentpost.store.store import Door
@@ -134,9 +134,7 @@ class Keys:
             )
 
         found = await self._door.read(actor, "keys:read", None, read)
-        rows = tuple(api_key(row) for row in found[: page.limit])
-        more = len(found) > page.limit
-        return Page(rows, (rows[-1].id,) if more else None)
+        return page_from(found, page, api_key)
 
     async def get(self, actor: Actor, key: str) -> ApiKey:
         """One key by id, revoked ones too.  Raises: NotFound."""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol, TypeVar
 
 from agentpost.model.actor import Actor, Scope
-from agentpost.model.page import PageRequest
+from agentpost.model.page import Page, PageRequest
+from agentpost.store.pool import Row
 
 
 @dataclass(slots=True)
@@ -65,6 +68,20 @@ def page_of(query: Narrowing, page: PageRequest, table: str) -> None:
         query.add(table + ".created_at > {0}", page.after)
     if page.before is not None:
         query.add(table + ".created_at < {0}", page.before)
+
+
+class _Named(Protocol):
+    @property
+    def id(self) -> str: ...
+
+
+T = TypeVar("T", bound=_Named)
+
+
+def page_from(found: Sequence[Row], page: PageRequest, made: Callable[[Row], T]) -> Page[T]:
+    """The page in ``found``, which has a row more than it when there is another page."""
+    rows = tuple(made(row) for row in found[: page.limit])
+    return Page(rows, (rows[-1].id,) if len(found) > page.limit else None)
 
 
 def pattern(text: str) -> str:

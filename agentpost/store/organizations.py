@@ -14,7 +14,7 @@ from agentpost.model.actor import Actor, Scope
 from agentpost.model.organization import Environment, Organization, Tier
 from agentpost.model.page import Page, PageRequest
 from agentpost.store import audit, checks
-from agentpost.store.narrowing import Narrowing
+from agentpost.store.narrowing import Narrowing, page_from
 from agentpost.store.pool import Connection, Duplicate, Row
 from agentpost.store.reach import whole_organization
 from agentpost.store.store import Door
@@ -73,9 +73,7 @@ class Organizations:
             )
 
         rows = await self._door.read(actor, "org:read", None, read)
-        found = tuple(organization(row) for row in rows[: page.limit])
-        more = len(rows) > page.limit
-        return Page(found, (found[-1].id,) if more else None)
+        return page_from(rows, page, organization)
 
     async def update(
         self, actor: Actor, *, name: str | None = None, slug: str | None = None

@@ -27,7 +27,7 @@ from agentpost.model.rule import (
 )
 from agentpost.store import audit, checks
 from agentpost.store.fresh import Fresh
-from agentpost.store.narrowing import Narrowing, page_of
+from agentpost.store.narrowing import Narrowing, page_from, page_of
 from agentpost.store.pool import Connection, Row
 from agentpost.store.reach import whole_environment, whole_organization
 from agentpost.store.store import Door, Place, Where
@@ -144,8 +144,7 @@ class Rules:
             )
 
         found = await self._door.read(actor, "filters:read", None, read)
-        rows = tuple(filter_rule(row) for row in found[: page.limit])
-        return Page(rows, (rows[-1].id,) if len(found) > page.limit else None)
+        return page_from(found, page, filter_rule)
 
     async def get(self, actor: Actor, rule: str) -> FilterRule:
         """One rule by id.  Raises: NotFound."""

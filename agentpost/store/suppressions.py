@@ -22,7 +22,7 @@ from agentpost.model.suppression import Suppression, SuppressionSource
 from agentpost.store import audit, checks
 from agentpost.store.fresh import Fresh
 from agentpost.store.happenings import happened
-from agentpost.store.narrowing import Narrowing, page_of
+from agentpost.store.narrowing import Narrowing, page_from, page_of
 from agentpost.store.pool import Connection, Row
 from agentpost.store.reach import whole_environment
 from agentpost.store.store import Door, Place
@@ -147,8 +147,7 @@ class Suppressions:
             )
 
         found = await self._door.read(actor, "filters:read", None, read)
-        rows = tuple(suppression(row) for row in found[: page.limit])
-        return Page(rows, (rows[-1].id,) if len(found) > page.limit else None)
+        return page_from(found, page, suppression)
 
     async def among(
         self, environment: EnvironmentId, addresses: Sequence[tuple[str, str]]

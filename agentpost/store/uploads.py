@@ -18,6 +18,7 @@ from agentpost.model.actor import Actor, Scope
 from agentpost.model.upload import NewUpload, Upload
 from agentpost.store import checks
 from agentpost.store.blobs import UPLOAD
+from agentpost.store.homes import hold_home, home_of
 from agentpost.store.pool import Connection, Row
 from agentpost.store.store import Door, Place, Where
 
@@ -44,22 +45,12 @@ class Uploads:
         Raises: UnknownField; NotFound for the environment; Limit when too many files wait there.
         """
         _check(file)
-        if actor.environment is None:
-            raise checks.refuse(
-                "environment",
-                "the key covers several environments",
-                fix="Name one in the header AgentPost-Environment.",
-            )
+        home = home_of(actor)
         key = new_id(UPLOAD)
         lasts = timedelta(seconds=self._limits.upload_s)
 
         async def write(connection: Connection, where: Scope) -> Upload:
-            # Holds off the environment's deletion until this commits, or waits for it.
-            there = await connection.value(
-                "SELECT true FROM environments WHERE id = $1 FOR KEY SHARE", where.environment
-            )
-            if there is None:
-                raise NotFound("There is no such environment.")
+            await hold_home(connection, where)
             await self._check_room(connection, where, file.size)
             row = await connection.row(
                 "INSERT INTO uploads (id, organization_id, environment_id, filename, mime_type,"
@@ -79,7 +70,7 @@ class Uploads:
             assert row is not None
             return _upload(row)
 
-        place = Place("environment", actor.environment)
+        place = Place("environment", home)
         return await self._door.write(actor, "messages:write", place, write)
 
     async def get(self, actor: Actor, key: str) -> Upload:

@@ -19,7 +19,7 @@ from agentpost.model.webhook import (
     Window,
 )
 from agentpost.store import audit, checks
-from agentpost.store.narrowing import Narrowing, page_of, reach
+from agentpost.store.narrowing import Narrowing, page_from, page_of, reach
 from agentpost.store.pool import Connection, Row
 from agentpost.store.store import Door
 from agentpost.store.webhook_queue import REQUEUE, WAKE
@@ -69,8 +69,7 @@ class WebhookLog:
             )
 
         found = await self._door.read(actor, "webhooks:read", None, read)
-        rows = tuple(_delivery(row) for row in found[: page.limit])
-        return Page(rows, (rows[-1].id,) if len(found) > page.limit else None)
+        return page_from(found, page, _delivery)
 
     async def get(self, actor: Actor, delivery: str) -> WebhookDelivery:
         """One delivery.  Raises: NotFound."""

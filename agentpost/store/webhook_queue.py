@@ -15,19 +15,15 @@ from typing import Final
 import msgspec
 
 from agentpost.ids import (
-    EnvironmentId,
-    EventId,
     InboxId,
-    ModSeq,
-    OrganizationId,
     WebhookDeliveryId,
     WebhookId,
     new_id,
 )
 from agentpost.limits import WebhookLimits
 from agentpost.model.actor import Actor, Scope
-from agentpost.model.event import Event
 from agentpost.model.webhook import Due, DueBatch, Outcome, Webhook, Window
+from agentpost.store.events import event_of
 from agentpost.store.pool import Connection, Row
 from agentpost.store.settings import StoreSettings
 from agentpost.store.store import Door
@@ -212,23 +208,8 @@ def _due(row: Row, webhook: Webhook) -> Due:
         id=WebhookDeliveryId(row["delivery_id"]),
         attempts=row["attempts"],
         chain=(InboxId(inbox) if inbox is not None else "-") if ordered else "",
-        event=None if row["data"] is None else _event(row),
+        event=None if row["data"] is None else event_of(row),
         address=row["address"],
-    )
-
-
-def _event(row: Row) -> Event:
-    inbox, modseq = row["inbox_id"], row["modseq"]
-    return Event(
-        id=EventId(row["id"]),
-        type=row["type"],
-        organization=OrganizationId(row["organization_id"]),
-        environment=EnvironmentId(row["environment_id"]),
-        inbox=None if inbox is None else InboxId(inbox),
-        seq=row["seq"],
-        modseq=None if modseq is None else ModSeq(modseq),
-        data=msgspec.json.decode(row["data"]),
-        created_at=row["created_at"],
     )
 
 

@@ -28,7 +28,7 @@ from agentpost.model.webhook import (
     Webhook,
 )
 from agentpost.store import audit, checks
-from agentpost.store.narrowing import Narrowing, page_of
+from agentpost.store.narrowing import Narrowing, page_from, page_of
 from agentpost.store.pool import Connection, Row
 from agentpost.store.reach import whole_environment
 from agentpost.store.settings import StoreSettings
@@ -149,8 +149,7 @@ class Webhooks:
             )
 
         found = await self._door.read(actor, "webhooks:read", None, read)
-        rows = tuple(self._seals.webhook(row) for row in found[: page.limit])
-        return Page(rows, (rows[-1].id,) if len(found) > page.limit else None)
+        return page_from(found, page, self._seals.webhook)
 
     async def get(self, actor: Actor, webhook: str) -> Webhook:
         """One webhook by id.  Raises: NotFound."""

@@ -6,16 +6,13 @@ signed, so that the receiver of webhooks can be written where the internet does 
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import hmac
 import json
-import secrets
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
+from agentpost.auth.signatures import new_secret, signed
 from agentpost.cli.output import Failure
 from agentpost.cli.remote.calling import base_url_option, call, record
 
@@ -91,7 +88,7 @@ class _Forward:
         if not url.startswith(("http://", "https://")):
             raise click.UsageError("--forward-to takes an address with http:// or https://.")
         if secret is None:
-            secret = "whsec_" + base64.b64encode(secrets.token_bytes(24)).decode()
+            secret = new_secret()
             click.echo(f"Signing with {secret}", err=True)
         self._url = url
         self._secret = secret
@@ -101,23 +98,10 @@ class _Forward:
         import httpx2
 
         body = json.dumps(record(event)).encode()
+        signatures = signed([self._secret], event.id, int(time.time()), body)
+        headers = {"Content-Type": "application/json", **dict(signatures)}
         try:
-            answer = self._http.post(self._url, content=body, headers=self._signed(event.id, body))
+            answer = self._http.post(self._url, content=body, headers=headers)
         except httpx2.HTTPError as error:
             raise Failure(f"{self._url} does not take events: {type(error).__name__}") from error
         click.echo(f"  -> {answer.status_code}", err=True)
-
-    def _signed(self, name: str, body: bytes) -> dict[str, Any]:
-        """The header fields of a webhook (Standard Webhooks, and AgentPost's own)."""
-        moment = str(int(time.time()))
-        key = base64.b64decode(self._secret.removeprefix("whsec_"))
-        standard = hmac.digest(key, f"{name}.{moment}.".encode() + body, hashlib.sha256)
-        own = hmac.digest(self._secret.encode(), f"{moment}.".encode() + body, hashlib.sha256)
-        return {
-            "Content-Type": "application/json",
-            "webhook-id": name,
-            "webhook-timestamp": moment,
-            "webhook-signature": "v1," + base64.b64encode(standard).decode(),
-            "x-agentpost-timestamp": moment,
-            "x-agentpost-signature": own.hex(),
-        }

@@ -7,6 +7,7 @@ from typing import Any, Final
 from msgspec import UNSET, field
 
 from agentpost.errors import NotFound
+from agentpost.events.agentmail import written
 from agentpost.http.compat import labels, letters
 from agentpost.http.compat.letters import Addresses, SentFile, given_files, recipients
 from agentpost.http.compat.messages import GivenLabels, attachment_of
@@ -25,7 +26,6 @@ from agentpost.http.compat.mount import (
     relisted,
     several,
     within,
-    written,
 )
 from agentpost.http.compat.sending import answered
 from agentpost.http.desk import desk_of

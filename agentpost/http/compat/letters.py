@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Meta
 
 from agentpost.clock import rfc3339
+from agentpost.events.agentmail import people, written
 from agentpost.http.compat import labels
 from agentpost.http.compat.mount import (
     Anything,
@@ -15,8 +16,6 @@ from agentpost.http.compat.mount import (
     bracketed,
     compact,
     message_name,
-    people,
-    written,
 )
 from agentpost.http.desk import Desk
 from agentpost.http.resources.letters import FileBody, RecipientBody

@@ -23,7 +23,6 @@ from agentpost.http.narrowing import narrowed
 from agentpost.http.paging import Moment
 from agentpost.ids import InboxId, MessageId, is_id
 from agentpost.model.inbox import LocalAddress
-from agentpost.model.message import Address
 from agentpost.model.page import Page
 from agentpost.store import checks
 
@@ -32,7 +31,6 @@ R = TypeVar("R")
 ROOT: Final = "/v0"
 MAX_PAGE: Final = 100
 DEFAULT_PAGE: Final = 20
-_SPECIAL: Final = re.compile(r'[()<>\[\]:;@\\,."]')
 _PLAIN_ID: Final = re.compile(r"[!$&-.0-;=@-\[\]^-~]{1,900}", re.ASCII)
 """Message-IDs that stay one segment of a path: clients put them there as they are."""
 
@@ -196,21 +194,6 @@ async def messages_of(
     ).items():
         found[bare[rfc]] = message
     return found
-
-
-def written(address: Address) -> str:
-    """An address with its display name as one text (RFC 5322 section 3.4)."""
-    if not address.name:
-        return address.email
-    name = address.name
-    if _SPECIAL.search(name):
-        name = '"' + name.replace("\\", "\\\\").replace('"', '\\"') + '"'
-    return f"{name} <{address.email}>"
-
-
-def people(addresses: Iterable[Address]) -> list[str]:
-    """Addresses as AgentMail lists them."""
-    return [written(one) for one in addresses]
 
 
 def bracketed(message_ids: Iterable[str]) -> list[str]:

@@ -9,6 +9,7 @@ from msgspec import Meta, field
 
 from agentpost.clock import rfc3339
 from agentpost.errors import NotFound
+from agentpost.events.agentmail import people
 from agentpost.http.compat import labels, letters
 from agentpost.http.compat.messages import attachment_of, included, single
 from agentpost.http.compat.mount import (
@@ -23,7 +24,6 @@ from agentpost.http.compat.mount import (
     listed,
     message_name,
     mounted,
-    people,
     several,
     within,
 )

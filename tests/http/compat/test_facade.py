@@ -9,9 +9,10 @@ from urllib.parse import quote
 import pytest
 
 from agentpost.errors import UnknownField
+from agentpost.events.agentmail import written
 from agentpost.http.compat import COMPAT
 from agentpost.http.compat.labels import as_filter, as_marks
-from agentpost.http.compat.mount import message_name, several, written
+from agentpost.http.compat.mount import message_name, several
 from agentpost.http.compat.permissions import as_permissions, as_scopes
 from agentpost.http.endpoint import Endpoint
 from agentpost.model.actor import SCOPES, widen
