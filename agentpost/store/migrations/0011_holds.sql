@@ -386,17 +386,26 @@ BEGIN
 END
 $$;
 
+-- What a message waits for whose moment has come, its inbox locked; no row when it waits no longer.
+CREATE FUNCTION due_hold(of_message text, of_kind text) RETURNS SETOF holds
+LANGUAGE plpgsql AS $$
+DECLARE
+    v_inbox text;
+BEGIN
+    SELECT x.inbox_id INTO v_inbox FROM holds x WHERE x.message_id = of_message;
+    PERFORM 1 FROM inboxes i WHERE i.id = v_inbox FOR UPDATE;
+    RETURN QUERY SELECT x.* FROM holds x
+    WHERE x.message_id = of_message AND x.kind = of_kind AND x.due_at <= now();
+END
+$$;
+
 -- Ends a request for approval that nobody has answered in time.
 CREATE FUNCTION expire_hold(of_message text) RETURNS text
 LANGUAGE plpgsql AS $$
 DECLARE
     h holds;
-    v_inbox text;
 BEGIN
-    SELECT x.inbox_id INTO v_inbox FROM holds x WHERE x.message_id = of_message;
-    PERFORM 1 FROM inboxes i WHERE i.id = v_inbox FOR UPDATE;
-    SELECT x.* INTO h FROM holds x
-    WHERE x.message_id = of_message AND x.kind = 'approval' AND x.due_at <= now();
+    SELECT x.* INTO h FROM due_hold(of_message, 'approval') AS x;
     IF NOT FOUND THEN
         RETURN NULL;
     END IF;
@@ -554,12 +563,8 @@ CREATE FUNCTION return_draft(of_message text, e_id text, e_data jsonb) RETURNS t
 LANGUAGE plpgsql AS $$
 DECLARE
     h holds;
-    v_inbox text;
 BEGIN
-    SELECT x.inbox_id INTO v_inbox FROM holds x WHERE x.message_id = of_message;
-    PERFORM 1 FROM inboxes i WHERE i.id = v_inbox FOR UPDATE;
-    SELECT x.* INTO h FROM holds x
-    WHERE x.message_id = of_message AND x.kind = 'schedule' AND x.due_at <= now();
+    SELECT x.* INTO h FROM due_hold(of_message, 'schedule') AS x;
     IF NOT FOUND THEN
         RETURN NULL;
     END IF;
