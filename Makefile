@@ -39,10 +39,12 @@ soak: $(STAMP)
 	AGENTPOST_TEST_PROFILE=soak $(PYTEST) --ignore tests/durability
 	AGENTPOST_TEST_PROFILE=soak $(BIN)/pytest -q tests/durability
 
-# The transcripts of conformance/, then the journeys of real mail clients (installed as needed).
+# The transcripts of conformance/, the journeys of real mail clients (installed as needed), and our SPF
+# beside the public test suite.
 conformance: $(STAMP)
 	$(PYTEST) -k "transcript or conformance"
 	$(BIN)/python -m conformance.clients
+	$(BIN)/python -m conformance.spf
 
 coverage: $(STAMP)
 	$(PYTEST) --cov --cov-branch --cov-report=term
