@@ -1,8 +1,9 @@
 """Identifiers: a prefix that names the kind, then a ULID (26 Crockford base 32 characters).
 
 A ULID begins with its time in milliseconds, so ids of one kind sort by age and new rows land at
-the end of an index.  Ids are types: a function that wants an :class:`InboxId` is not given a
-string by accident.
+the end of an index.  Ours go on with the microsecond, so that messages of one millisecond are
+listed in the order in which they came.  Ids are types: a function that wants an :class:`InboxId`
+is not given a string by accident.
 """
 
 from __future__ import annotations
@@ -39,17 +40,17 @@ _PAIRS = tuple(a + b for a in _ALPHABET for b in _ALPHABET)
 _SHAPE = re.compile(r"[a-z]{2,4}_[0-7][0-9A-HJKMNP-TV-Z]{25}", re.ASCII)
 
 
-def ulid(milliseconds: int | None = None) -> str:
-    """A new ULID: 48 bits of time in milliseconds, then 80 random bits."""
-    when = time.time_ns() // 1_000_000 if milliseconds is None else milliseconds
-    random = int.from_bytes(os.urandom(10))
-    pairs = [_PAIRS[random >> shift & 1023] for shift in (70, 60, 50, 40, 30, 20, 10, 0)]
-    return _time(when) + "".join(pairs)
+def ulid() -> str:
+    """A new ULID: 48 bits of time in milliseconds, 10 of the microsecond, then 70 random bits."""
+    milliseconds, microsecond = divmod(time.time_ns() // 1000, 1000)
+    random = int.from_bytes(os.urandom(9))
+    pairs = [_PAIRS[random >> shift & 1023] for shift in (60, 50, 40, 30, 20, 10, 0)]
+    return ulid_time(milliseconds) + _PAIRS[microsecond] + "".join(pairs)
 
 
 @lru_cache(maxsize=16)
-def _time(milliseconds: int) -> str:
-    """The ten characters of the time: many ids are made in a millisecond."""
+def ulid_time(milliseconds: int) -> str:
+    """How the ULIDs of a moment begin: ten characters.  Many are made in a millisecond."""
     return "".join(_PAIRS[milliseconds >> shift & 1023] for shift in (40, 30, 20, 10, 0))
 
 

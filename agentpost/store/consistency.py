@@ -17,7 +17,7 @@ from datetime import timedelta
 from typing import Final
 
 from agentpost.errors import Overloaded
-from agentpost.ids import ulid
+from agentpost.ids import ulid_time
 from agentpost.model.actor import Actor, Scope
 from agentpost.store.blobs import Blobs
 from agentpost.store.consistency_rules import BLOBS, LOCATIONS, PARTS, miscounted
@@ -199,4 +199,4 @@ def _moved(identifier: str, milliseconds: int) -> str:
     time = 0
     for letter in identifier.partition("_")[2][:10]:
         time = time * 32 + _BASE32.get(letter, 0)
-    return ulid(max(0, time + milliseconds))[:10]
+    return ulid_time(max(0, time + milliseconds))

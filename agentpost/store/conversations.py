@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import msgspec
 
 from agentpost.auth.addresses import canonical
-from agentpost.ids import ulid
+from agentpost.ids import ulid_time
 from agentpost.model.actor import Actor, Scope
 from agentpost.store.depositing import ref_of
 from agentpost.store.pool import Connection, Row
@@ -39,7 +39,7 @@ class Conversations:
         self, actor: Actor, where: Scope, message_id: str, recent_s: float
     ) -> Conversation:
         """The conversation of the message here that has this Message-ID; NONE when none has."""
-        low = "msg_" + ulid(time.time_ns() // 1_000_000 - int(recent_s * 1000))[:10]
+        low = "msg_" + ulid_time(time.time_ns() // 1_000_000 - int(recent_s * 1000))
 
         async def read(connection: Connection, _: Scope) -> Row | None:
             return await connection.row(

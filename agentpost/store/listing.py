@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from agentpost.ids import ulid
+from agentpost.ids import ulid_time
 from agentpost.model.actor import Actor, Scope
 from agentpost.model.message import Listed, MessageFilter
 from agentpost.model.page import PageRequest
@@ -137,7 +137,7 @@ def _bounds(after: datetime | None, before: datetime | None) -> tuple[str, str]:
 def _time_of_id(moment: datetime, more_ms: int) -> str:
     """How ids of this moment begin, after their prefix."""
     milliseconds = int(moment.timestamp() * 1000) + more_ms
-    return ulid(min(max(milliseconds, 0), 2**48 - 1))[:10]
+    return ulid_time(min(max(milliseconds, 0), 2**48 - 1))
 
 
 def _columns(query: Narrowing, wanted: MessageFilter) -> None:

@@ -34,7 +34,6 @@ class Queue:
         for number in range(count):
             placed = await deliver(self.stores[0], self.inbox, letter(f"n{number}"))
             self.messages.append(placed.message)
-        self.messages.sort()  # Those of one millisecond are in no other order.
 
     async def take(self, most: int = 1, *, store: int = 0, **more: Any) -> tuple[Claim, ...]:
         request = ClaimRequest(most, more.get("lease_s", 60.0), more.get("max_attempts", 5))

@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from typing import Any
 
-import trio
-
 from agentpost.model.inbox import Inbox
 from tests.http.resources.conftest import Tenant, deliver, letter
 
@@ -26,8 +24,6 @@ async def talk(tenant: Tenant, inbox: Inbox, texts: list[str]) -> str:
             tenant.store, inbox, octets, role="inbox" if number % 2 == 0 else "sent"
         )
         thread = placed.thread
-        # Ids of one millisecond are in no order.
-        await trio.sleep(0.001)
     return thread
 
 
