@@ -126,7 +126,7 @@ def _method(name: str, members: list[tuple[str, str, Schema]], api: Schema) -> M
     query: dict[str, Argument] = {}
     for _, _, each in members:
         for parameter in each.get("parameters", ()):
-            hidden = OMITTED.get(each["operationId"], frozenset()) | {"cursor"}
+            hidden = OMITTED.get(each["operationId"], frozenset())
             if parameter["in"] == "query" and parameter["name"] not in hidden:
                 found = _parameter(parameter)
                 query.setdefault(found.name, found)

@@ -90,6 +90,8 @@ async def test_a_list_goes_over_its_pages_by_itself(api: Api, acme: Tenant) -> N
         following = page.next_page()
         assert following is not None
         assert [each.id for each in following.data] == made[2:4]
+        resumed = client.inboxes.list(limit=2, order="asc", cursor=page.next_cursor)
+        assert [each.id for each in resumed] == made[2:]
         assert client.inboxes.list(limit=10).next_page() is None
 
     await blocking(api, await key_of(acme, *ALL), program)

@@ -23,6 +23,7 @@ class Credentials:
         inbox_id: str,
         *,
         limit: int | NotGiven = NOT_GIVEN,
+        cursor: str | NotGiven | None = NOT_GIVEN,
         order: Literal["asc", "desc"] | NotGiven = NOT_GIVEN,
     ) -> Page[models.Credential]:
         """List an inbox's mail credentials.
@@ -30,12 +31,13 @@ class Credentials:
         The credentials of an inbox that are not revoked, newest first unless asked otherwise.
 
         limit: Rows of one page
+        cursor: next_cursor of the page before; alias page_token
         order: desc: newest first
         """
         target = path("/api/v1/inboxes/{}/credentials", inbox_id)
         return Page(
             self._call,
-            Call("GET", target, dict, query=given(limit=limit, order=order)),
+            Call("GET", target, dict, query=given(limit=limit, cursor=cursor, order=order)),
             models.Credential,
         )
 
@@ -111,6 +113,7 @@ class AsyncCredentials:
         inbox_id: str,
         *,
         limit: int | NotGiven = NOT_GIVEN,
+        cursor: str | NotGiven | None = NOT_GIVEN,
         order: Literal["asc", "desc"] | NotGiven = NOT_GIVEN,
     ) -> AsyncPager[models.Credential]:
         """List an inbox's mail credentials.
@@ -118,12 +121,13 @@ class AsyncCredentials:
         The credentials of an inbox that are not revoked, newest first unless asked otherwise.
 
         limit: Rows of one page
+        cursor: next_cursor of the page before; alias page_token
         order: desc: newest first
         """
         target = path("/api/v1/inboxes/{}/credentials", inbox_id)
         return AsyncPager(
             self._call,
-            Call("GET", target, dict, query=given(limit=limit, order=order)),
+            Call("GET", target, dict, query=given(limit=limit, cursor=cursor, order=order)),
             models.Credential,
         )
 

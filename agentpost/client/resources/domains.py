@@ -61,6 +61,7 @@ class Domains:
         self,
         *,
         limit: int | NotGiven = NOT_GIVEN,
+        cursor: str | NotGiven | None = NOT_GIVEN,
         order: Literal["asc", "desc"] | NotGiven = NOT_GIVEN,
         after: datetime | str | NotGiven | None = NOT_GIVEN,
         before: datetime | str | NotGiven | None = NOT_GIVEN,
@@ -74,6 +75,7 @@ class Domains:
         The domains that the key covers, newest first unless asked otherwise.
 
         limit: Rows of one page
+        cursor: next_cursor of the page before; alias page_token
         order: desc: newest first
         after: Made later than this
         before: Made earlier than this
@@ -87,6 +89,7 @@ class Domains:
                 dict,
                 query=given(
                     limit=limit,
+                    cursor=cursor,
                     order=order,
                     after=after,
                     before=before,
@@ -260,6 +263,7 @@ class AsyncDomains:
         self,
         *,
         limit: int | NotGiven = NOT_GIVEN,
+        cursor: str | NotGiven | None = NOT_GIVEN,
         order: Literal["asc", "desc"] | NotGiven = NOT_GIVEN,
         after: datetime | str | NotGiven | None = NOT_GIVEN,
         before: datetime | str | NotGiven | None = NOT_GIVEN,
@@ -273,6 +277,7 @@ class AsyncDomains:
         The domains that the key covers, newest first unless asked otherwise.
 
         limit: Rows of one page
+        cursor: next_cursor of the page before; alias page_token
         order: desc: newest first
         after: Made later than this
         before: Made earlier than this
@@ -286,6 +291,7 @@ class AsyncDomains:
                 dict,
                 query=given(
                     limit=limit,
+                    cursor=cursor,
                     order=order,
                     after=after,
                     before=before,

@@ -100,6 +100,7 @@ class Drafts:
         inbox_id: str | None = None,
         *,
         limit: int | NotGiven = NOT_GIVEN,
+        cursor: str | NotGiven | None = NOT_GIVEN,
         order: Literal["asc", "desc"] | NotGiven = NOT_GIVEN,
         after: datetime | str | NotGiven | None = NOT_GIVEN,
         before: datetime | str | NotGiven | None = NOT_GIVEN,
@@ -109,6 +110,7 @@ class Drafts:
         The drafts of all inboxes that the key covers, the latest version first.
 
         limit: Rows of one page
+        cursor: next_cursor of the page before; alias page_token
         order: desc: newest first
         after: Made later than this
         before: Made earlier than this
@@ -123,7 +125,7 @@ class Drafts:
                 "GET",
                 target,
                 dict,
-                query=given(limit=limit, order=order, after=after, before=before),
+                query=given(limit=limit, cursor=cursor, order=order, after=after, before=before),
             ),
             models.Draft,
         )
@@ -331,6 +333,7 @@ class AsyncDrafts:
         inbox_id: str | None = None,
         *,
         limit: int | NotGiven = NOT_GIVEN,
+        cursor: str | NotGiven | None = NOT_GIVEN,
         order: Literal["asc", "desc"] | NotGiven = NOT_GIVEN,
         after: datetime | str | NotGiven | None = NOT_GIVEN,
         before: datetime | str | NotGiven | None = NOT_GIVEN,
@@ -340,6 +343,7 @@ class AsyncDrafts:
         The drafts of all inboxes that the key covers, the latest version first.
 
         limit: Rows of one page
+        cursor: next_cursor of the page before; alias page_token
         order: desc: newest first
         after: Made later than this
         before: Made earlier than this
@@ -354,7 +358,7 @@ class AsyncDrafts:
                 "GET",
                 target,
                 dict,
-                query=given(limit=limit, order=order, after=after, before=before),
+                query=given(limit=limit, cursor=cursor, order=order, after=after, before=before),
             ),
             models.Draft,
         )

@@ -50,6 +50,7 @@ class Environments:
         self,
         *,
         limit: int | NotGiven = NOT_GIVEN,
+        cursor: str | NotGiven | None = NOT_GIVEN,
         order: Literal["asc", "desc"] | NotGiven = NOT_GIVEN,
         after: datetime | str | NotGiven | None = NOT_GIVEN,
         before: datetime | str | NotGiven | None = NOT_GIVEN,
@@ -59,6 +60,7 @@ class Environments:
         The environments that the key covers, newest first unless asked otherwise.
 
         limit: Rows of one page
+        cursor: next_cursor of the page before; alias page_token
         order: desc: newest first
         after: Made later than this
         before: Made earlier than this
@@ -70,7 +72,7 @@ class Environments:
                 "GET",
                 target,
                 dict,
-                query=given(limit=limit, order=order, after=after, before=before),
+                query=given(limit=limit, cursor=cursor, order=order, after=after, before=before),
             ),
             models.Environment,
         )
@@ -186,6 +188,7 @@ class AsyncEnvironments:
         self,
         *,
         limit: int | NotGiven = NOT_GIVEN,
+        cursor: str | NotGiven | None = NOT_GIVEN,
         order: Literal["asc", "desc"] | NotGiven = NOT_GIVEN,
         after: datetime | str | NotGiven | None = NOT_GIVEN,
         before: datetime | str | NotGiven | None = NOT_GIVEN,
@@ -195,6 +198,7 @@ class AsyncEnvironments:
         The environments that the key covers, newest first unless asked otherwise.
 
         limit: Rows of one page
+        cursor: next_cursor of the page before; alias page_token
         order: desc: newest first
         after: Made later than this
         before: Made earlier than this
@@ -206,7 +210,7 @@ class AsyncEnvironments:
                 "GET",
                 target,
                 dict,
-                query=given(limit=limit, order=order, after=after, before=before),
+                query=given(limit=limit, cursor=cursor, order=order, after=after, before=before),
             ),
             models.Environment,
         )

@@ -22,6 +22,7 @@ class Events:
         self,
         *,
         limit: int | NotGiven = NOT_GIVEN,
+        cursor: str | NotGiven | None = NOT_GIVEN,
         order: Literal["asc", "desc"] | NotGiven = NOT_GIVEN,
         after: datetime | str | NotGiven | None = NOT_GIVEN,
         before: datetime | str | NotGiven | None = NOT_GIVEN,
@@ -39,6 +40,7 @@ class Events:
         than `limit`.
 
         limit: Rows of one page
+        cursor: next_cursor of the page before; alias page_token
         order: desc: newest first
         after: Made later than this
         before: Made earlier than this
@@ -56,6 +58,7 @@ class Events:
                 dict,
                 query=given(
                     limit=limit,
+                    cursor=cursor,
                     order=order,
                     after=after,
                     before=before,
@@ -97,6 +100,7 @@ class AsyncEvents:
         self,
         *,
         limit: int | NotGiven = NOT_GIVEN,
+        cursor: str | NotGiven | None = NOT_GIVEN,
         order: Literal["asc", "desc"] | NotGiven = NOT_GIVEN,
         after: datetime | str | NotGiven | None = NOT_GIVEN,
         before: datetime | str | NotGiven | None = NOT_GIVEN,
@@ -114,6 +118,7 @@ class AsyncEvents:
         than `limit`.
 
         limit: Rows of one page
+        cursor: next_cursor of the page before; alias page_token
         order: desc: newest first
         after: Made later than this
         before: Made earlier than this
@@ -131,6 +136,7 @@ class AsyncEvents:
                 dict,
                 query=given(
                     limit=limit,
+                    cursor=cursor,
                     order=order,
                     after=after,
                     before=before,

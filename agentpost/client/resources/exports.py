@@ -63,6 +63,7 @@ class Exports:
         self,
         *,
         limit: int | NotGiven = NOT_GIVEN,
+        cursor: str | NotGiven | None = NOT_GIVEN,
         order: Literal["asc", "desc"] | NotGiven = NOT_GIVEN,
         after: datetime | str | NotGiven | None = NOT_GIVEN,
         before: datetime | str | NotGiven | None = NOT_GIVEN,
@@ -72,6 +73,7 @@ class Exports:
         The exports of what the key covers, newest first.  They are kept for seven days.
 
         limit: Rows of one page
+        cursor: next_cursor of the page before; alias page_token
         order: desc: newest first
         after: Made later than this
         before: Made earlier than this
@@ -83,7 +85,7 @@ class Exports:
                 "GET",
                 target,
                 dict,
-                query=given(limit=limit, order=order, after=after, before=before),
+                query=given(limit=limit, cursor=cursor, order=order, after=after, before=before),
             ),
             models.Export,
         )
@@ -153,6 +155,7 @@ class AsyncExports:
         self,
         *,
         limit: int | NotGiven = NOT_GIVEN,
+        cursor: str | NotGiven | None = NOT_GIVEN,
         order: Literal["asc", "desc"] | NotGiven = NOT_GIVEN,
         after: datetime | str | NotGiven | None = NOT_GIVEN,
         before: datetime | str | NotGiven | None = NOT_GIVEN,
@@ -162,6 +165,7 @@ class AsyncExports:
         The exports of what the key covers, newest first.  They are kept for seven days.
 
         limit: Rows of one page
+        cursor: next_cursor of the page before; alias page_token
         order: desc: newest first
         after: Made later than this
         before: Made earlier than this
@@ -173,7 +177,7 @@ class AsyncExports:
                 "GET",
                 target,
                 dict,
-                query=given(limit=limit, order=order, after=after, before=before),
+                query=given(limit=limit, cursor=cursor, order=order, after=after, before=before),
             ),
             models.Export,
         )

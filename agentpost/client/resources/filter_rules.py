@@ -70,6 +70,7 @@ class FilterRules:
         self,
         *,
         limit: int | NotGiven = NOT_GIVEN,
+        cursor: str | NotGiven | None = NOT_GIVEN,
         order: Literal["asc", "desc"] | NotGiven = NOT_GIVEN,
         after: datetime | str | NotGiven | None = NOT_GIVEN,
         before: datetime | str | NotGiven | None = NOT_GIVEN,
@@ -86,6 +87,7 @@ class FilterRules:
         The rules that reach into what the key covers, newest first unless asked otherwise.
 
         limit: Rows of one page
+        cursor: next_cursor of the page before; alias page_token
         order: desc: newest first
         after: Made later than this
         before: Made earlier than this
@@ -101,6 +103,7 @@ class FilterRules:
                 dict,
                 query=given(
                     limit=limit,
+                    cursor=cursor,
                     order=order,
                     after=after,
                     before=before,
@@ -249,6 +252,7 @@ class AsyncFilterRules:
         self,
         *,
         limit: int | NotGiven = NOT_GIVEN,
+        cursor: str | NotGiven | None = NOT_GIVEN,
         order: Literal["asc", "desc"] | NotGiven = NOT_GIVEN,
         after: datetime | str | NotGiven | None = NOT_GIVEN,
         before: datetime | str | NotGiven | None = NOT_GIVEN,
@@ -265,6 +269,7 @@ class AsyncFilterRules:
         The rules that reach into what the key covers, newest first unless asked otherwise.
 
         limit: Rows of one page
+        cursor: next_cursor of the page before; alias page_token
         order: desc: newest first
         after: Made later than this
         before: Made earlier than this
@@ -280,6 +285,7 @@ class AsyncFilterRules:
                 dict,
                 query=given(
                     limit=limit,
+                    cursor=cursor,
                     order=order,
                     after=after,
                     before=before,

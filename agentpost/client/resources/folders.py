@@ -22,6 +22,7 @@ class Folders:
         inbox_id: str,
         *,
         limit: int | NotGiven = NOT_GIVEN,
+        cursor: str | NotGiven | None = NOT_GIVEN,
         order: Literal["asc", "desc"] | NotGiven = NOT_GIVEN,
     ) -> Page[models.Folder]:
         """List folders.
@@ -29,12 +30,13 @@ class Folders:
         The folders of an inbox by name, as mail programs see them.
 
         limit: Rows of one page
+        cursor: next_cursor of the page before; alias page_token
         order: asc: by name
         """
         target = path("/api/v1/inboxes/{}/folders", inbox_id)
         return Page(
             self._call,
-            Call("GET", target, dict, query=given(limit=limit, order=order)),
+            Call("GET", target, dict, query=given(limit=limit, cursor=cursor, order=order)),
             models.Folder,
         )
 
@@ -105,6 +107,7 @@ class AsyncFolders:
         inbox_id: str,
         *,
         limit: int | NotGiven = NOT_GIVEN,
+        cursor: str | NotGiven | None = NOT_GIVEN,
         order: Literal["asc", "desc"] | NotGiven = NOT_GIVEN,
     ) -> AsyncPager[models.Folder]:
         """List folders.
@@ -112,12 +115,13 @@ class AsyncFolders:
         The folders of an inbox by name, as mail programs see them.
 
         limit: Rows of one page
+        cursor: next_cursor of the page before; alias page_token
         order: asc: by name
         """
         target = path("/api/v1/inboxes/{}/folders", inbox_id)
         return AsyncPager(
             self._call,
-            Call("GET", target, dict, query=given(limit=limit, order=order)),
+            Call("GET", target, dict, query=given(limit=limit, cursor=cursor, order=order)),
             models.Folder,
         )
 

@@ -67,6 +67,7 @@ class Inboxes:
         self,
         *,
         limit: int | NotGiven = NOT_GIVEN,
+        cursor: str | NotGiven | None = NOT_GIVEN,
         order: Literal["asc", "desc"] | NotGiven = NOT_GIVEN,
         after: datetime | str | NotGiven | None = NOT_GIVEN,
         before: datetime | str | NotGiven | None = NOT_GIVEN,
@@ -82,6 +83,7 @@ class Inboxes:
         The inboxes that the key covers, newest first unless asked otherwise.
 
         limit: Rows of one page
+        cursor: next_cursor of the page before; alias page_token
         order: desc: newest first
         after: Made later than this
         before: Made earlier than this
@@ -97,6 +99,7 @@ class Inboxes:
                 dict,
                 query=given(
                     limit=limit,
+                    cursor=cursor,
                     order=order,
                     after=after,
                     before=before,
@@ -294,6 +297,7 @@ class Inboxes:
         *,
         since: int,
         limit: int | NotGiven = NOT_GIVEN,
+        cursor: str | NotGiven | None = NOT_GIVEN,
     ) -> models.Changes:
         """What changed since.
 
@@ -306,10 +310,13 @@ class Inboxes:
 
         since: modseq of the last answer; 0 for everything
         limit: Messages of one answer; what changed at once stays whole
+        cursor: next_cursor of the last answer, where it had one
         """
         target = path("/api/v1/inboxes/{}/changes", inbox_id)
         answer: models.Changes = self._call(
-            Call("GET", target, models.Changes, query=given(since=since, limit=limit))
+            Call(
+                "GET", target, models.Changes, query=given(since=since, limit=limit, cursor=cursor)
+            )
         )
         return answer
 
@@ -427,6 +434,7 @@ class AsyncInboxes:
         self,
         *,
         limit: int | NotGiven = NOT_GIVEN,
+        cursor: str | NotGiven | None = NOT_GIVEN,
         order: Literal["asc", "desc"] | NotGiven = NOT_GIVEN,
         after: datetime | str | NotGiven | None = NOT_GIVEN,
         before: datetime | str | NotGiven | None = NOT_GIVEN,
@@ -442,6 +450,7 @@ class AsyncInboxes:
         The inboxes that the key covers, newest first unless asked otherwise.
 
         limit: Rows of one page
+        cursor: next_cursor of the page before; alias page_token
         order: desc: newest first
         after: Made later than this
         before: Made earlier than this
@@ -457,6 +466,7 @@ class AsyncInboxes:
                 dict,
                 query=given(
                     limit=limit,
+                    cursor=cursor,
                     order=order,
                     after=after,
                     before=before,
@@ -654,6 +664,7 @@ class AsyncInboxes:
         *,
         since: int,
         limit: int | NotGiven = NOT_GIVEN,
+        cursor: str | NotGiven | None = NOT_GIVEN,
     ) -> models.Changes:
         """What changed since.
 
@@ -666,10 +677,13 @@ class AsyncInboxes:
 
         since: modseq of the last answer; 0 for everything
         limit: Messages of one answer; what changed at once stays whole
+        cursor: next_cursor of the last answer, where it had one
         """
         target = path("/api/v1/inboxes/{}/changes", inbox_id)
         answer: models.Changes = await self._call(
-            Call("GET", target, models.Changes, query=given(since=since, limit=limit))
+            Call(
+                "GET", target, models.Changes, query=given(since=since, limit=limit, cursor=cursor)
+            )
         )
         return answer
 

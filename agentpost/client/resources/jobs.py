@@ -21,6 +21,7 @@ class Jobs:
         self,
         *,
         limit: int | NotGiven = NOT_GIVEN,
+        cursor: str | NotGiven | None = NOT_GIVEN,
         order: Literal["asc", "desc"] | NotGiven = NOT_GIVEN,
         state: Literal["failed", "ready", "running"] | NotGiven | None = NOT_GIVEN,
         kind: str | NotGiven | None = NOT_GIVEN,
@@ -33,6 +34,7 @@ class Jobs:
         messages.
 
         limit: Rows of one page
+        cursor: next_cursor of the page before; alias page_token
         order: desc: newest first
         state: failed: given up, and kept so that it can be retried
         """
@@ -40,7 +42,10 @@ class Jobs:
         return Page(
             self._call,
             Call(
-                "GET", target, dict, query=given(limit=limit, order=order, state=state, kind=kind)
+                "GET",
+                target,
+                dict,
+                query=given(limit=limit, cursor=cursor, order=order, state=state, kind=kind),
             ),
             models.Job,
         )
@@ -68,6 +73,7 @@ class AsyncJobs:
         self,
         *,
         limit: int | NotGiven = NOT_GIVEN,
+        cursor: str | NotGiven | None = NOT_GIVEN,
         order: Literal["asc", "desc"] | NotGiven = NOT_GIVEN,
         state: Literal["failed", "ready", "running"] | NotGiven | None = NOT_GIVEN,
         kind: str | NotGiven | None = NOT_GIVEN,
@@ -80,6 +86,7 @@ class AsyncJobs:
         messages.
 
         limit: Rows of one page
+        cursor: next_cursor of the page before; alias page_token
         order: desc: newest first
         state: failed: given up, and kept so that it can be retried
         """
@@ -87,7 +94,10 @@ class AsyncJobs:
         return AsyncPager(
             self._call,
             Call(
-                "GET", target, dict, query=given(limit=limit, order=order, state=state, kind=kind)
+                "GET",
+                target,
+                dict,
+                query=given(limit=limit, cursor=cursor, order=order, state=state, kind=kind),
             ),
             models.Job,
         )

@@ -21,6 +21,7 @@ class Labels:
         self,
         *,
         limit: int | NotGiven = NOT_GIVEN,
+        cursor: str | NotGiven | None = NOT_GIVEN,
         order: Literal["asc", "desc"] | NotGiven = NOT_GIVEN,
         inbox: str | NotGiven | None = NOT_GIVEN,
     ) -> Page[models.Label]:
@@ -29,13 +30,19 @@ class Labels:
         The labels in use where the key reaches, by name; Trash, Junk and Drafts do not count.
 
         limit: Rows of one page
+        cursor: next_cursor of the page before; alias page_token
         order: asc: by name
         inbox: Of this inbox only: its id or address
         """
         target = "/api/v1/labels"
         return Page(
             self._call,
-            Call("GET", target, dict, query=given(limit=limit, order=order, inbox=inbox)),
+            Call(
+                "GET",
+                target,
+                dict,
+                query=given(limit=limit, cursor=cursor, order=order, inbox=inbox),
+            ),
             models.Label,
         )
 
@@ -50,6 +57,7 @@ class AsyncLabels:
         self,
         *,
         limit: int | NotGiven = NOT_GIVEN,
+        cursor: str | NotGiven | None = NOT_GIVEN,
         order: Literal["asc", "desc"] | NotGiven = NOT_GIVEN,
         inbox: str | NotGiven | None = NOT_GIVEN,
     ) -> AsyncPager[models.Label]:
@@ -58,12 +66,18 @@ class AsyncLabels:
         The labels in use where the key reaches, by name; Trash, Junk and Drafts do not count.
 
         limit: Rows of one page
+        cursor: next_cursor of the page before; alias page_token
         order: asc: by name
         inbox: Of this inbox only: its id or address
         """
         target = "/api/v1/labels"
         return AsyncPager(
             self._call,
-            Call("GET", target, dict, query=given(limit=limit, order=order, inbox=inbox)),
+            Call(
+                "GET",
+                target,
+                dict,
+                query=given(limit=limit, cursor=cursor, order=order, inbox=inbox),
+            ),
             models.Label,
         )

@@ -23,6 +23,7 @@ class Messages:
         inbox_id: str | None = None,
         *,
         limit: int | NotGiven = NOT_GIVEN,
+        cursor: str | NotGiven | None = NOT_GIVEN,
         order: Literal["asc", "desc"] | NotGiven = NOT_GIVEN,
         direction: Literal["inbound", "outbound"] | NotGiven | None = NOT_GIVEN,
         folder: str | NotGiven | None = NOT_GIVEN,
@@ -49,6 +50,7 @@ class Messages:
         Drafts are listed as drafts; what lies only in Trash or Junk is left out unless included.
 
         limit: Rows of one page
+        cursor: next_cursor of the page before; alias page_token
         order: desc: newest first
         labels: It has all of them
         not_labels: It has none of them
@@ -72,6 +74,7 @@ class Messages:
                 dict,
                 query=given(
                     limit=limit,
+                    cursor=cursor,
                     order=order,
                     direction=direction,
                     folder=folder,
@@ -750,6 +753,7 @@ class AsyncMessages:
         inbox_id: str | None = None,
         *,
         limit: int | NotGiven = NOT_GIVEN,
+        cursor: str | NotGiven | None = NOT_GIVEN,
         order: Literal["asc", "desc"] | NotGiven = NOT_GIVEN,
         direction: Literal["inbound", "outbound"] | NotGiven | None = NOT_GIVEN,
         folder: str | NotGiven | None = NOT_GIVEN,
@@ -776,6 +780,7 @@ class AsyncMessages:
         Drafts are listed as drafts; what lies only in Trash or Junk is left out unless included.
 
         limit: Rows of one page
+        cursor: next_cursor of the page before; alias page_token
         order: desc: newest first
         labels: It has all of them
         not_labels: It has none of them
@@ -799,6 +804,7 @@ class AsyncMessages:
                 dict,
                 query=given(
                     limit=limit,
+                    cursor=cursor,
                     order=order,
                     direction=direction,
                     folder=folder,

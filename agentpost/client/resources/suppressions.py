@@ -46,6 +46,7 @@ class Suppressions:
         self,
         *,
         limit: int | NotGiven = NOT_GIVEN,
+        cursor: str | NotGiven | None = NOT_GIVEN,
         order: Literal["asc", "desc"] | NotGiven = NOT_GIVEN,
         after: datetime | str | NotGiven | None = NOT_GIVEN,
         before: datetime | str | NotGiven | None = NOT_GIVEN,
@@ -59,6 +60,7 @@ class Suppressions:
         The addresses that are suppressed where the key reaches, newest first.
 
         limit: Rows of one page
+        cursor: next_cursor of the page before; alias page_token
         order: desc: newest first
         after: Made later than this
         before: Made earlier than this
@@ -72,6 +74,7 @@ class Suppressions:
                 dict,
                 query=given(
                     limit=limit,
+                    cursor=cursor,
                     order=order,
                     after=after,
                     before=before,
@@ -128,6 +131,7 @@ class AsyncSuppressions:
         self,
         *,
         limit: int | NotGiven = NOT_GIVEN,
+        cursor: str | NotGiven | None = NOT_GIVEN,
         order: Literal["asc", "desc"] | NotGiven = NOT_GIVEN,
         after: datetime | str | NotGiven | None = NOT_GIVEN,
         before: datetime | str | NotGiven | None = NOT_GIVEN,
@@ -141,6 +145,7 @@ class AsyncSuppressions:
         The addresses that are suppressed where the key reaches, newest first.
 
         limit: Rows of one page
+        cursor: next_cursor of the page before; alias page_token
         order: desc: newest first
         after: Made later than this
         before: Made earlier than this
@@ -154,6 +159,7 @@ class AsyncSuppressions:
                 dict,
                 query=given(
                     limit=limit,
+                    cursor=cursor,
                     order=order,
                     after=after,
                     before=before,

@@ -23,6 +23,7 @@ class Threads:
         inbox_id: str | None = None,
         *,
         limit: int | NotGiven = NOT_GIVEN,
+        cursor: str | NotGiven | None = NOT_GIVEN,
         order: Literal["asc", "desc"] | NotGiven = NOT_GIVEN,
         direction: Literal["inbound", "outbound"] | NotGiven | None = NOT_GIVEN,
         folder: str | NotGiven | None = NOT_GIVEN,
@@ -46,6 +47,7 @@ class Threads:
         otherwise.
 
         limit: Rows of one page
+        cursor: next_cursor of the page before; alias page_token
         order: desc: newest first
         direction: It has a message of this kind
         folder: It has a message in this folder
@@ -71,6 +73,7 @@ class Threads:
                 dict,
                 query=given(
                     limit=limit,
+                    cursor=cursor,
                     order=order,
                     direction=direction,
                     folder=folder,
@@ -97,6 +100,7 @@ class Threads:
         thread_id: str,
         *,
         limit: int | NotGiven = NOT_GIVEN,
+        cursor: str | NotGiven | None = NOT_GIVEN,
         order: Literal["asc", "desc"] | NotGiven = NOT_GIVEN,
         include: Sequence[Literal["blocked", "spam", "trash"]] | NotGiven = NOT_GIVEN,
         view: Literal["full", "llm", "summary"] | NotGiven = NOT_GIVEN,
@@ -109,6 +113,7 @@ class Threads:
         ``view=llm`` shows their new texts, which is how to read a conversation at once.
 
         limit: Rows of one page
+        cursor: next_cursor of the page before; alias page_token
         order: asc: oldest first
         include: Also what is in Junk or Trash; needs spam:read, trash:read
         view: llm: the new text only, without quotations and signatures
@@ -121,7 +126,12 @@ class Threads:
                 target,
                 models.Thread,
                 query=given(
-                    limit=limit, order=order, include=include, view=view, max_chars=max_chars
+                    limit=limit,
+                    cursor=cursor,
+                    order=order,
+                    include=include,
+                    view=view,
+                    max_chars=max_chars,
                 ),
             )
         )
@@ -282,6 +292,7 @@ class AsyncThreads:
         inbox_id: str | None = None,
         *,
         limit: int | NotGiven = NOT_GIVEN,
+        cursor: str | NotGiven | None = NOT_GIVEN,
         order: Literal["asc", "desc"] | NotGiven = NOT_GIVEN,
         direction: Literal["inbound", "outbound"] | NotGiven | None = NOT_GIVEN,
         folder: str | NotGiven | None = NOT_GIVEN,
@@ -305,6 +316,7 @@ class AsyncThreads:
         otherwise.
 
         limit: Rows of one page
+        cursor: next_cursor of the page before; alias page_token
         order: desc: newest first
         direction: It has a message of this kind
         folder: It has a message in this folder
@@ -330,6 +342,7 @@ class AsyncThreads:
                 dict,
                 query=given(
                     limit=limit,
+                    cursor=cursor,
                     order=order,
                     direction=direction,
                     folder=folder,
@@ -356,6 +369,7 @@ class AsyncThreads:
         thread_id: str,
         *,
         limit: int | NotGiven = NOT_GIVEN,
+        cursor: str | NotGiven | None = NOT_GIVEN,
         order: Literal["asc", "desc"] | NotGiven = NOT_GIVEN,
         include: Sequence[Literal["blocked", "spam", "trash"]] | NotGiven = NOT_GIVEN,
         view: Literal["full", "llm", "summary"] | NotGiven = NOT_GIVEN,
@@ -368,6 +382,7 @@ class AsyncThreads:
         ``view=llm`` shows their new texts, which is how to read a conversation at once.
 
         limit: Rows of one page
+        cursor: next_cursor of the page before; alias page_token
         order: asc: oldest first
         include: Also what is in Junk or Trash; needs spam:read, trash:read
         view: llm: the new text only, without quotations and signatures
@@ -380,7 +395,12 @@ class AsyncThreads:
                 target,
                 models.Thread,
                 query=given(
-                    limit=limit, order=order, include=include, view=view, max_chars=max_chars
+                    limit=limit,
+                    cursor=cursor,
+                    order=order,
+                    include=include,
+                    view=view,
+                    max_chars=max_chars,
                 ),
             )
         )

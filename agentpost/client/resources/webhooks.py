@@ -72,6 +72,7 @@ class Webhooks:
         self,
         *,
         limit: int | NotGiven = NOT_GIVEN,
+        cursor: str | NotGiven | None = NOT_GIVEN,
         order: Literal["asc", "desc"] | NotGiven = NOT_GIVEN,
         after: datetime | str | NotGiven | None = NOT_GIVEN,
         before: datetime | str | NotGiven | None = NOT_GIVEN,
@@ -81,6 +82,7 @@ class Webhooks:
         The webhooks that are told of nothing outside the key's reach, newest first.
 
         limit: Rows of one page
+        cursor: next_cursor of the page before; alias page_token
         order: desc: newest first
         after: Made later than this
         before: Made earlier than this
@@ -92,7 +94,7 @@ class Webhooks:
                 "GET",
                 target,
                 dict,
-                query=given(limit=limit, order=order, after=after, before=before),
+                query=given(limit=limit, cursor=cursor, order=order, after=after, before=before),
             ),
             models.Webhook,
         )
@@ -246,6 +248,7 @@ class Webhooks:
         webhook_id: str,
         *,
         limit: int | NotGiven = NOT_GIVEN,
+        cursor: str | NotGiven | None = NOT_GIVEN,
         order: Literal["asc", "desc"] | NotGiven = NOT_GIVEN,
         after: datetime | str | NotGiven | None = NOT_GIVEN,
         before: datetime | str | NotGiven | None = NOT_GIVEN,
@@ -257,6 +260,7 @@ class Webhooks:
         What a webhook was told or is to be told, with how the last attempt went; newest first.
 
         limit: Rows of one page
+        cursor: next_cursor of the page before; alias page_token
         order: desc: newest first
         after: Made later than this
         before: Made earlier than this
@@ -270,6 +274,7 @@ class Webhooks:
                 dict,
                 query=given(
                     limit=limit,
+                    cursor=cursor,
                     order=order,
                     after=after,
                     before=before,
@@ -378,6 +383,7 @@ class AsyncWebhooks:
         self,
         *,
         limit: int | NotGiven = NOT_GIVEN,
+        cursor: str | NotGiven | None = NOT_GIVEN,
         order: Literal["asc", "desc"] | NotGiven = NOT_GIVEN,
         after: datetime | str | NotGiven | None = NOT_GIVEN,
         before: datetime | str | NotGiven | None = NOT_GIVEN,
@@ -387,6 +393,7 @@ class AsyncWebhooks:
         The webhooks that are told of nothing outside the key's reach, newest first.
 
         limit: Rows of one page
+        cursor: next_cursor of the page before; alias page_token
         order: desc: newest first
         after: Made later than this
         before: Made earlier than this
@@ -398,7 +405,7 @@ class AsyncWebhooks:
                 "GET",
                 target,
                 dict,
-                query=given(limit=limit, order=order, after=after, before=before),
+                query=given(limit=limit, cursor=cursor, order=order, after=after, before=before),
             ),
             models.Webhook,
         )
@@ -554,6 +561,7 @@ class AsyncWebhooks:
         webhook_id: str,
         *,
         limit: int | NotGiven = NOT_GIVEN,
+        cursor: str | NotGiven | None = NOT_GIVEN,
         order: Literal["asc", "desc"] | NotGiven = NOT_GIVEN,
         after: datetime | str | NotGiven | None = NOT_GIVEN,
         before: datetime | str | NotGiven | None = NOT_GIVEN,
@@ -565,6 +573,7 @@ class AsyncWebhooks:
         What a webhook was told or is to be told, with how the last attempt went; newest first.
 
         limit: Rows of one page
+        cursor: next_cursor of the page before; alias page_token
         order: desc: newest first
         after: Made later than this
         before: Made earlier than this
@@ -578,6 +587,7 @@ class AsyncWebhooks:
                 dict,
                 query=given(
                     limit=limit,
+                    cursor=cursor,
                     order=order,
                     after=after,
                     before=before,
