@@ -57,6 +57,14 @@ class Watch(Protocol):
         ...
 
 
+class Teller(Protocol):
+    """Makes JSON of events."""
+
+    async def envelope(self, event: Event) -> bytes:
+        """The event as JSON, the same on every channel."""
+        ...
+
+
 class EventSource(Protocol):
     """Where events come from; implemented by the floors below."""
 
@@ -75,8 +83,8 @@ class EventSource(Protocol):
         """From where to where the log reaches now."""
         ...
 
-    async def envelope(self, actor: Actor, event: Event, wanted: Wanted) -> bytes:
-        """The event as JSON, the same on every channel."""
+    def teller(self, actor: Actor, events: Sequence[Event], wanted: Wanted) -> Teller:
+        """Tells events of one look, which are asked for in their order."""
         ...
 
     def watch(self, actor: Actor, wanted: Wanted) -> Watch:
@@ -134,7 +142,7 @@ class Feed:
     ) -> None:
         self._source = source
         self._credential = credential
-        self._actor: Actor | None = None
+        self._teller: Teller | None = None
         self.wanted = wanted
         self.seq = seq
         self.behind = False
@@ -142,8 +150,9 @@ class Feed:
 
     async def look(self) -> tuple[Event, ...]:
         """What is new, perhaps nothing.  Raises: Revoked."""
-        actor = self._actor = await self._credential.actor()
+        actor = await self._credential.actor()
         batch = await self._source.after(actor, self.seq, self.wanted, BATCH)
+        self._teller = self._source.teller(actor, batch.events, self.wanted)
         self.seq = batch.position
         self.behind = len(batch.events) >= BATCH
         return batch.events
@@ -167,5 +176,5 @@ class Feed:
 
     async def envelope(self, event: Event) -> bytes:
         """An event of the last look as JSON; made one by one, because each may be a megabyte."""
-        assert self._actor is not None
-        return await self._source.envelope(self._actor, event, self.wanted)
+        assert self._teller is not None
+        return await self._teller.envelope(event)

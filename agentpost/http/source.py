@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from agentpost.errors import Forbidden
 from agentpost.http.envelopes import Envelopes
 from agentpost.http.feed import Wanted
 from agentpost.http.tail import Ear, Tail
-from agentpost.mail.telling import Telling
+from agentpost.mail.telling import Batch, Telling
 from agentpost.model.actor import Actor
 from agentpost.model.event import SCOPE_OF, Event, EventBatch, LogSpan
 from agentpost.store.opening import Store
@@ -62,15 +63,27 @@ class StoredEvents:
         """From where to where the log reaches now."""
         return await self._store.events.span(actor)
 
-    async def envelope(self, actor: Actor, event: Event, wanted: Wanted) -> bytes:
-        """The event as JSON, the same on every channel and for every listener who may hear it."""
+    def teller(self, actor: Actor, events: Sequence[Event], wanted: Wanted) -> StoredTeller:
+        """Tells events of one look, which are asked for in their order."""
         full = wanted.payload == "full" and actor.may("messages:read")
-
-        async def make() -> bytes:
-            return await self._telling.envelope(actor, event, full=full)
-
-        return await self._envelopes.get((event.id, full), make)
+        batch = self._telling.batch(actor, events, full=full)
+        return StoredTeller(self._envelopes, batch, full=full)
 
     def watch(self, actor: Actor, wanted: Wanted) -> Ear:
         """An ear for what brings wanted events (a checked filter); the caller closes it."""
         return self._tail.listen(actor, wanted)
+
+
+class StoredTeller:
+    """What every listener who may hear an event is told, made once for all of them."""
+
+    def __init__(self, envelopes: Envelopes, batch: Batch, *, full: bool) -> None:
+        self._envelopes = envelopes
+        self._batch = batch
+        self._full = full
+
+    async def envelope(self, event: Event) -> bytes:
+        """The event as JSON, the same on every channel."""
+        return await self._envelopes.get(
+            (event.id, self._full), lambda: self._batch.envelope(event)
+        )

@@ -69,6 +69,8 @@ class EventLimits:
     """Events of one organization that one look reads, and that stay in memory."""
     tail_keep_s: float = 30.0
     """How long they stay; twice as long as a listener that hears nothing waits to look."""
+    told_ahead_octets: int = 1024 * 1024
+    """Octets of messages that are read together when their events are told one after the other."""
     envelope_octets: int = 16 * 1024 * 1024
     """Events as JSON that are kept for the next listener of the same one."""
     envelope_keep_s: float = 5.0

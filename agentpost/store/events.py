@@ -138,22 +138,29 @@ class Events:
         more = frozenset(name for name, count in counts.items() if count > limit)
         return Tape(tuple(events), settled, more, unsettled)
 
-    async def message(self, actor: Actor, event: Event) -> Told | None:
-        """The message that an event is about, with its thread; None when it is gone."""
-        message = event.data.get("message_id")
-        if not isinstance(message, str):
-            return None
+    async def messages(self, actor: Actor, events: Sequence[Event]) -> dict[str, Told]:
+        """The messages that events are about, by id, with their threads; not those that are gone."""
+        about = {event.data.get("message_id") for event in events}
+        names = [name for name in about if isinstance(name, str)]
+        if not names:
+            return {}
 
-        async def read(connection: Connection, _: Scope) -> Row | None:
-            return await connection.row(_TOLD, message)
+        async def read(connection: Connection, _: Scope) -> list[Row]:
+            query = Narrowing(len(names), "ASC")
+            reach(query, actor, None, "m", deleted=True)
+            query.add("m.id = ANY ({0})", names)
+            return await connection.rows(f"{_TOLD} WHERE {query.condition}", *query.arguments)
 
-        where = Scope(event.organization, event.environment, event.inbox)
-        row = await self._door.read(actor, "events:read", where, read)
-        if row is None:
-            return None
-        return Told(
-            rows.message(row), row["thread_subject"], row["thread_messages"], tuple(row["local"])
-        )
+        found = await self._door.read(actor, "events:read", None, read)
+        return {
+            row["id"]: Told(
+                rows.message(row),
+                row["thread_subject"],
+                row["thread_messages"],
+                tuple(row["local"]),
+            )
+            for row in found
+        }
 
     async def page(self, actor: Actor, wanted: EventFilter, page: PageRequest) -> Page[Event]:
         """Settled events in the order of their seq, newest first unless asked otherwise."""
@@ -227,7 +234,7 @@ SELECT {rows.MESSAGE_COLUMNS}, t.subject AS thread_subject,
         AS thread_messages,
     ARRAY(SELECT d.recipient FROM deliveries d WHERE d.message_id = m.id AND d.local
         ORDER BY d.recipient) AS local
-FROM messages m JOIN threads t ON t.id = m.thread_id, {rows.PLACEMENT} WHERE m.id = $1
+FROM messages m JOIN threads t ON t.id = m.thread_id, {rows.PLACEMENT}
 """
 _TAPE = """
 SELECT s.settled, e.*

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -93,13 +93,18 @@ class Log:
     async def span(self, actor: Actor) -> LogSpan:
         return LogSpan(self.forgotten, max((e.seq for e in self.events), default=0))
 
-    async def envelope(self, actor: Actor, event: Event, wanted: Wanted) -> bytes:
-        return msgspec.json.encode({"id": event.id, "seq": event.seq})
+    def teller(self, actor: Actor, events: Sequence[Event], wanted: Wanted) -> Teller:
+        return Teller()
 
     def watch(self, actor: Actor, wanted: Wanted) -> Ear:
         ear = Ear(self)
         self.ears.append(ear)
         return ear
+
+
+class Teller:
+    async def envelope(self, event: Event) -> bytes:
+        return msgspec.json.encode({"id": event.id, "seq": event.seq})
 
 
 @dataclass

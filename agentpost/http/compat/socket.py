@@ -6,6 +6,7 @@ The client sends ``subscribe`` with ``event_types`` and ``inbox_ids`` or ``pod_i
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
@@ -18,9 +19,10 @@ from agentpost.http.feed import EventSource, Wanted, Watch
 from agentpost.http.problems import ProblemBody
 from agentpost.http.resources.socket import get_socket
 from agentpost.http.websocket import Socket, error_frame
-from agentpost.mail.telling import Telling
+from agentpost.mail.telling import Batch, Telling
 from agentpost.model.actor import Actor
 from agentpost.model.event import Event, EventBatch, LogSpan
+from agentpost.store.directory import Directory
 from agentpost.store.opening import Store
 
 FACADE_PATH: Final = "/v0"
@@ -62,10 +64,21 @@ class FacadeEvents:
         """As the other source."""
         return self._source.watch(actor, wanted)
 
-    async def envelope(self, actor: Actor, event: Event, wanted: Wanted) -> bytes:
-        """The event as AgentMail tells it; texts for whoever may read messages."""
-        full = actor.may("messages:read")
-        told = await self._telling.told(actor, event, full=full)
+    def teller(self, actor: Actor, events: Sequence[Event], wanted: Wanted) -> FacadeTeller:
+        """Tells events as AgentMail does; texts for whoever may read messages."""
+        return FacadeTeller(self._telling.batch(actor, events, full=True), self._directory)
+
+
+class FacadeTeller:
+    """Tells events of one look in AgentMail's spelling."""
+
+    def __init__(self, batch: Batch, directory: Directory) -> None:
+        self._batch = batch
+        self._directory = directory
+
+    async def envelope(self, event: Event) -> bytes:
+        """The event as JSON."""
+        told = await self._batch.told(event)
         local = None if event.inbox is None else await self._directory.by_id(event.inbox)
         return agentmail.envelope(event, told, None if local is None else local.address)
 

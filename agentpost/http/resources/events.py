@@ -154,9 +154,8 @@ async def get_event(request: Request[None, EventQuery]) -> Response:
     event = await desk.store.events.get(actor, checks.identifier(request.params["event"]))
     if event is None:
         raise NotFound("There is no such event.")
-    return Response(
-        msgspec.Raw(await desk.events.envelope(actor, event, Wanted(payload=request.query.payload)))
-    )
+    teller = desk.events.teller(actor, (event,), Wanted(payload=request.query.payload))
+    return Response(msgspec.Raw(await teller.envelope(event)))
 
 
 @routes.get(
@@ -220,8 +219,9 @@ async def _told(
     """The page with its envelopes, cut where they become too large."""
     told: dict[str, msgspec.Raw] = {}
     octets = 0
+    teller = desk.events.teller(actor, page.rows, wanted)
     for count, event in enumerate(page.rows, 1):
-        envelope = await desk.events.envelope(actor, event, wanted)
+        envelope = await teller.envelope(event)
         told[event.id] = msgspec.Raw(envelope)
         octets += len(envelope)
         if octets >= MAX_PAGE_OCTETS and count < len(page.rows):
