@@ -11,7 +11,7 @@ import logging
 import os
 import socket
 import sys
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -27,6 +27,8 @@ from agentpost.http.edge import make_egress, make_governor, make_server
 from agentpost.http.exported import exported_line
 from agentpost.http.ratelimit import Governor
 from agentpost.http.server import Listener
+from agentpost.http.sharing import CHANNEL as GRANTS
+from agentpost.http.sharing import Sharing
 from agentpost.ids import InboxId
 from agentpost.imap.desk import ImapDesk
 from agentpost.imap.server import ImapServer
@@ -45,7 +47,7 @@ from agentpost.jobs.sweep import SweepWork
 from agentpost.jobs.tally import TallyWork
 from agentpost.jobs.verify import VerifyWork
 from agentpost.jobs.webhook import WebhookWork
-from agentpost.limits import ImapLimits, MessageLimits, PolicyLimits
+from agentpost.limits import HttpLimits, ImapLimits, MessageLimits, PolicyLimits
 from agentpost.mail.appending import Appending
 from agentpost.mail.bounces import Reports
 from agentpost.mail.delivery import Delivery
@@ -162,6 +164,8 @@ class _Worker:
         )
         await store.reputation.configure(system_actor(), _pausing_terms(self._settings))
         async with trio.open_nursery() as serving:
+            if not self._alone:
+                self._share(serving, store, governor)
             serving.start_soon(partial(runner.run, stopping=self._stopping))
             self._start_submission(serving, over_smtp)
             self._start_imap(serving, store, logins, over_smtp)
@@ -170,6 +174,12 @@ class _Worker:
             log.info("serving", extra={"services": sorted(self._sockets)})
             await self._stopping.wait()
             serving.cancel_scope.deadline = trio.current_time() + self._settings.drain_deadline_s
+
+    def _share(self, serving: trio.Nursery, store: Store, governor: Governor) -> None:
+        """Let limits on requests hold for all workers together."""
+        sharing = Sharing(governor, partial(_send, store, GRANTS), HttpLimits())
+        serving.start_soon(store.database.watch, GRANTS, sharing.heard)
+        serving.start_soon(sharing.run)
 
     def _runner(self, store: Store, relays: Relays, policy: Policy, receiving: Receiving) -> Runner:
         """The jobs of this worker, each made with what it needs."""
@@ -312,7 +322,7 @@ class _Worker:
     async def _notify(self, store: Store) -> None:
         """Tell other workers what was committed here, gathered for a few milliseconds."""
         while True:
-            await _send(store, await self._bus.unsent())
+            await _send(store, CHANNEL, await self._bus.unsent())
             await trio.sleep(_NOTIFY_GATHER_S)
 
     async def _look_again(self) -> None:
@@ -354,17 +364,17 @@ async def _flush_last_used(store: Store) -> None:
             log.warning("could not note the use of credentials: %s", problem.message)
 
 
-async def _send(store: Store, payloads: tuple[str, ...]) -> None:
+async def _send(store: Store, channel: str, payloads: Sequence[str]) -> None:
     async def notify(connection: Connection) -> None:
         await connection.rows(
-            "SELECT pg_notify($1, payload) FROM unnest($2::text[]) AS payload", CHANNEL, payloads
+            "SELECT pg_notify($1, payload) FROM unnest($2::text[]) AS payload", channel, payloads
         )
 
     try:
         await store.database.run("", notify)
     except Exception:
         # Nothing is lost: the others look by themselves before long.
-        log.warning("could not wake the other workers", exc_info=True)
+        log.warning("could not tell the other workers", exc_info=True)
 
 
 def _pausing_terms(settings: Config) -> PausingTerms:

@@ -2,8 +2,8 @@
 
 Token buckets in the memory of the worker: a bucket holds as many tokens as the limit allows in a
 minute and fills evenly.  Every request takes one from its key's and one from its organization's.
-Workers tell each other what they have granted (:meth:`Governor.granted`, :meth:`Governor.charge`)
-so that the sum over all of them approaches the limit.
+Workers tell each other what they have granted (:mod:`agentpost.http.sharing`), so that the sum
+over all of them keeps to the limit: what several granted at the same moment is a debt of each.
 
 The headers: ``RateLimit-Limit`` is requests a minute, ``RateLimit-Remaining`` what the tighter of
 both buckets still holds, ``RateLimit-Reset`` the seconds until it is full again.  A tier without a
@@ -13,6 +13,7 @@ will never come near.
 
 from __future__ import annotations
 
+import heapq
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -32,6 +33,9 @@ DEFAULT_TIERS: Final[Mapping[str, int | None]] = {
 }
 """Requests a minute by tier; ``None`` is no limit.  Defaults of the configuration."""
 MAX_BUCKETS: Final = 50_000
+
+Granted = tuple[int, int]
+"""A bucket's limit, and how many requests were granted out of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,21 +144,23 @@ class Governor:
         """
         self._take(("exports " + actor.credential,), self._exports)
 
-    def granted(self) -> dict[str, int]:
-        """What this worker granted since the last call, by bucket; for the other workers."""
-        told = {name: bucket.granted for name, bucket in self._buckets.items() if bucket.granted}
-        for name in told:
-            self._buckets[name].granted = 0
+    def granted(self, most: int) -> dict[str, Granted]:
+        """What this worker granted since the last call, by bucket; the ``most`` used ones."""
+        used = [(bucket.granted, name) for name, bucket in self._buckets.items() if bucket.granted]
+        told = {}
+        for count, name in heapq.nlargest(most, used):
+            bucket = self._buckets[name]
+            told[name] = (bucket.limit, count)
+            bucket.granted = 0
         return told
 
-    def charge(self, granted: Mapping[str, int]) -> None:
-        """Take what other workers granted out of the buckets known here."""
+    def charge(self, granted: Mapping[str, Granted]) -> None:
+        """Take what another worker granted out of the buckets here."""
         now = trio.current_time()
-        for name, count in granted.items():
-            bucket = self._buckets.get(name)
-            if bucket is not None:
-                bucket.fill(now)
-                bucket.tokens = max(-float(bucket.limit), bucket.tokens - count)
+        for name, (limit, count) in granted.items():
+            bucket = self._buckets.get(name) or self._bucket(name, limit, now)
+            bucket.fill(now)
+            bucket.tokens = max(-float(bucket.limit), bucket.tokens - count)
 
     def _take(self, names: tuple[str, ...], limit: int) -> Allowance:
         now = trio.current_time()

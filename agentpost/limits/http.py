@@ -42,6 +42,12 @@ class HttpLimits:
     """For an ASGI application to put away what it holds after its exchange is over."""
     drain_s: float = 20.0
     """At shutdown, for requests at work to finish; then connections are cut."""
+    grants_every_s: float = 0.5
+    """Between two times that a worker tells the others what requests it granted: as long several
+    of them may each grant what is left of a limit."""
+    shared_grants: int = 1000
+    """Keys, organizations and addresses of which it tells, those with the most requests first; the
+    others come next time."""
     websocket_message_octets: int = 64 * 1024
     """One message of a WebSocket client; its frames are subscriptions and acknowledgements."""
     websocket_ping_s: float = 25.0

@@ -67,14 +67,29 @@ async def test_workers_tell_each_other(autojump_clock: trio.testing.MockClock) -
     here, there = Governor(), Governor()
     for _ in range(40):
         here.take(ONE)
-    there.take(ONE)
-    told = here.granted()
-    assert told == {"key_1": 40, "org_1": 40}
-    assert here.granted() == {}
+    told = here.granted(10)
+    assert told == {"key_1": (60, 40), "org_1": (60, 40)}
+    assert here.granted(10) == {}
+    # Also where the key has not been seen yet.
     there.charge(told)
-    assert there.peek(ONE).remaining == 19
-    there.charge({"key_1": 10_000})
+    assert there.peek(ONE).remaining == 20
+    there.charge({"key_1": (60, 10_000)})
     assert there.peek(ONE).remaining == 0
+    await trio.sleep(121)
+    assert there.peek(ONE).remaining == 60
+
+
+async def test_those_with_the_most_requests_are_told_first(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    governor = Governor(strangers_per_minute=10)
+    for number in range(1, 6):
+        for _ in range(number):
+            governor.take_stranger(f"host {number}")
+    assert governor.granted(2) == {"address host 5": (10, 5), "address host 4": (10, 4)}
+    assert governor.granted(2) == {"address host 3": (10, 3), "address host 2": (10, 2)}
+    assert governor.granted(2) == {"address host 1": (10, 1)}
+    assert governor.granted(2) == {}
 
 
 async def test_strangers_are_bounded_by_address(autojump_clock: trio.testing.MockClock) -> None:
