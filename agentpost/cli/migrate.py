@@ -13,13 +13,19 @@ from agentpost.cli.settings import load_settings, settings_options
 
 
 @click.command("migrate")
+@click.option(
+    "--restored",
+    is_flag=True,
+    help="The data is a copy from earlier: number events ahead of all that were told since.",
+)
 @settings_options
 def migrate_command(
-    config_file: Path | None, data_dir: Path | None, assignments: tuple[str, ...]
+    restored: bool, config_file: Path | None, data_dir: Path | None, assignments: tuple[str, ...]
 ) -> int:
     """Apply the steps of the schema that the database lacks, and exit.
 
-    ``agentpost serve`` does so by itself; this is for those who want it done before.
+    ``agentpost serve`` does so by itself; this is for those who want it done before, and, with
+    ``--restored``, for a data directory that was put back from a copy.
     """
     import trio
 
@@ -32,10 +38,13 @@ def migrate_command(
     async def run(url: str) -> int:
         database = await reach(url)
         try:
-            steps = await migrate(database)
+            done = await migrate(database, restored=restored)
         finally:
             await database.aclose()
-        click.echo(f"{len(steps)} steps applied" if steps else "the schema is up to date")
+        steps = len(done.steps)
+        click.echo(f"{steps} steps applied" if steps else "the schema is up to date")
+        if done.leapt:
+            click.echo("events are numbered ahead of all that were told before")
         return 0
 
     with database_address(settings, create=True) as url:

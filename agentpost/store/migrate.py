@@ -6,6 +6,7 @@ import logging
 from dataclasses import dataclass
 from importlib import resources
 
+from agentpost.store.epoch import keep_ahead
 from agentpost.store.pool import Connection, Database
 
 log = logging.getLogger(__name__)
@@ -21,6 +22,14 @@ class Migration:
     number: int
     name: str
     sql: str
+
+
+@dataclass(frozen=True, slots=True)
+class Migrated:
+    """What was done: the steps that were applied, and whether numbers of events had to leap."""
+
+    steps: tuple[Migration, ...]
+    leapt: bool
 
 
 def migrations() -> tuple[Migration, ...]:
@@ -48,13 +57,15 @@ async def missing(database: Database) -> tuple[Migration, ...]:
     return _after(await database.run("*", ask))
 
 
-async def migrate(database: Database) -> tuple[Migration, ...]:
-    """Bring the schema up to this release; returns the steps that were applied.
+async def migrate(database: Database, *, restored: bool = False) -> Migrated:
+    """Bring the schema up to this release.
 
+    In another cluster than before, or when the data is said to be ``restored`` from a copy, events
+    are numbered ahead of all that were there (``store/epoch.py``).
     Raises: RuntimeError when the database was made by a newer release.
     """
 
-    async def apply(connection: Connection) -> tuple[Migration, ...]:
+    async def apply(connection: Connection) -> Migrated:
         await connection.execute(f"SELECT pg_advisory_xact_lock({_LOCK})")
         await connection.execute(
             "CREATE TABLE IF NOT EXISTS migrations ("
@@ -69,7 +80,7 @@ async def migrate(database: Database) -> tuple[Migration, ...]:
                 "INSERT INTO migrations (number, name) VALUES ($1, $2)", step.number, step.name
             )
             log.info("schema step %d: %s", step.number, step.name)
-        return pending
+        return Migrated(pending, await keep_ahead(connection, restored=restored))
 
     return await database.run("*", apply, atomic=True)
 

@@ -437,8 +437,8 @@ async def _switch(connection: Connection, webhook: WebhookId, *, on: bool) -> No
     await connection.execute(
         "UPDATE webhooks SET enabled = $2, disabled_at = CASE WHEN $2 THEN NULL ELSE now() END,"
         " disabled_reason = CASE WHEN $2 THEN NULL ELSE 'paused' END,"
-        " starts_after = CASE WHEN $2 THEN pg_current_xact_id()::text::bigint << 20"
-        "  ELSE starts_after END, version = version + 1, updated_at = now() WHERE id = $1",
+        " starts_after = CASE WHEN $2 THEN transaction_seq() ELSE starts_after END,"
+        " version = version + 1, updated_at = now() WHERE id = $1",
         webhook,
         on,
     )

@@ -148,6 +148,13 @@ def test_without_a_database_nothing_is_made(
     assert not (tmp_path / "data").exists()
 
 
+def test_migrate_numbers_events_ahead_when_a_copy_was_put_back(run: Run) -> None:
+    run("org", "create", "Acme")
+    assert "up to date" in run("migrate").stdout
+    assert "numbered ahead" not in run("migrate").stdout
+    assert "numbered ahead" in run("migrate", "--restored").stdout
+
+
 def test_openapi_describes_the_endpoints_without_a_server() -> None:
     result = CliRunner().invoke(command_line, ["openapi", "--compact"])
     document = json.loads(result.stdout)

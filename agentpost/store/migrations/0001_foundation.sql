@@ -333,11 +333,24 @@ CREATE INDEX message_texts_body ON message_texts USING gin (body gin_trgm_ops);
 
 -- Events read in commit order without a counter row that would serialise all commits: seq leads
 -- with the transaction, and readers stop below the oldest transaction that is still running.
+--
+-- Another cluster counts its transactions from the beginning.  What is added to them, so that seq
+-- goes on, is the answer of a function: the planner puts it in as a constant, so that it costs an
+-- event nothing, and a dump takes it along.  store/epoch.py replaces it.  It is STABLE, because of
+-- an IMMUTABLE one plans do not notice that it was replaced.
+CREATE FUNCTION event_epoch() RETURNS bigint
+LANGUAGE sql STABLE
+RETURN 0::bigint;
+
+-- Where events of this transaction begin, behind those of every earlier one.
+CREATE FUNCTION transaction_seq() RETURNS bigint
+LANGUAGE sql STABLE
+RETURN (pg_current_xact_id()::text::bigint + event_epoch()) << 20;
+
 CREATE SEQUENCE event_ordinals MINVALUE 0 MAXVALUE 1048575 CYCLE CACHE 1;
 CREATE TABLE events (
     environment_id   text COLLATE "C" NOT NULL,
-    seq              bigint NOT NULL DEFAULT
-        ((pg_current_xact_id()::text::bigint << 20) | nextval('event_ordinals')),
+    seq              bigint NOT NULL DEFAULT (transaction_seq() | nextval('event_ordinals')),
     id               text COLLATE "C" NOT NULL,
     organization_id  text COLLATE "C" NOT NULL,
     inbox_id         text COLLATE "C",
@@ -351,7 +364,7 @@ CREATE INDEX events_by_id ON events (id);
 
 CREATE FUNCTION settled_seq() RETURNS bigint
 LANGUAGE sql STABLE
-RETURN pg_snapshot_xmin(pg_current_snapshot())::text::bigint << 20;
+RETURN (pg_snapshot_xmin(pg_current_snapshot())::text::bigint + event_epoch()) << 20;
 
 CREATE TABLE jobs (
     id               bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

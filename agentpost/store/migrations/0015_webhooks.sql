@@ -27,7 +27,7 @@ CREATE TABLE webhooks (
     enabled          boolean NOT NULL DEFAULT true,
     disabled_at      timestamptz,
     disabled_reason  text,
-    starts_after     bigint NOT NULL DEFAULT (pg_current_xact_id()::text::bigint << 20),
+    starts_after     bigint NOT NULL DEFAULT transaction_seq(),
     version          bigint NOT NULL DEFAULT 1,
     created_at       timestamptz NOT NULL DEFAULT now(),
     updated_at       timestamptz NOT NULL DEFAULT now(),
@@ -56,7 +56,7 @@ CREATE INDEX webhook_queues_next ON webhook_queues (next_at);
 
 CREATE TABLE webhook_logs (
     organization_id  text COLLATE "C" PRIMARY KEY REFERENCES organizations ON DELETE CASCADE,
-    position         bigint NOT NULL DEFAULT (pg_current_xact_id()::text::bigint << 20)
+    position         bigint NOT NULL DEFAULT transaction_seq()
 ) WITH (fillfactor = 50);
 COMMENT ON COLUMN webhook_logs.position IS 'events up to this seq have been given to webhooks';
 
