@@ -711,7 +711,7 @@ class SentDraft(Model):
     id: str
     thread_id: str
     status: str
-    """queued, or delivered when all live here."""
+    """queued, delivered when all live here, or held."""
     suppressed: list[str] | None
     """Recipients on the suppression list, whom it does not go to."""
 

@@ -314,16 +314,22 @@ class Composing:
         local: LocalAddress,
         draft: Draft,
         idempotency: IdempotentRequest | None,
+        *,
+        hold_for_approval: bool = False,
     ) -> Receipt:
         """Send a draft as it stands, with today's date; it leaves Drafts in the same commit.
 
+        One that is to be approved first keeps the time at which it is sent then, if it has one.
         Raises: UnknownField without recipients; what submission refuses; Conflict when it was
         sent or deleted meanwhile; ReplayedRequest.
         """
         content = await self._messages.content(actor, draft.message.id, "drafts:write")
         who = draft.message.correspondents
+        now, send_at = clock.now(), None
+        if hold_for_approval and draft.send_at is not None and draft.send_at > now:
+            send_at = draft.send_at
         octets = await beside(
-            len(content.octets), lambda: redated(content.octets, date=clock.now())
+            len(content.octets), lambda: redated(content.octets, date=send_at or now)
         )
         receipt = await self._submission.send(
             actor,
@@ -336,6 +342,8 @@ class Composing:
                 draft.message.metadata,
                 draft.message.id,
                 idempotency,
+                send_at=send_at,
+                hold_for_approval=hold_for_approval,
                 counted=draft.send_at is not None,
                 sends=draft.id,
             ),

@@ -225,12 +225,18 @@ class Drafts:
         self,
         draft_id: str,
         *,
+        hold_for_approval: bool | NotGiven = NOT_GIVEN,
         idempotency_key: str | None = None,
         if_match: str | None = None,
     ) -> models.SentDraft:
         """Send a draft.
 
         Sends the draft as it stands; it leaves Drafts, and its id is dead, in the same commit.
+
+        With ``hold_for_approval``, and in an inbox that demands it, it waits in Approvals until somebody
+        else approves it.
+
+        hold_for_approval: Only when somebody else approves it; its send_at is kept if it has one
         """
         target = path("/api/v1/drafts/{}/send", draft_id)
         answer: models.SentDraft = self._call(
@@ -238,6 +244,7 @@ class Drafts:
                 "POST",
                 target,
                 models.SentDraft,
+                body=given(hold_for_approval=hold_for_approval),
                 keyed=True,
                 headers=chosen({"Idempotency-Key": idempotency_key, "If-Match": if_match}),
             )
@@ -458,12 +465,18 @@ class AsyncDrafts:
         self,
         draft_id: str,
         *,
+        hold_for_approval: bool | NotGiven = NOT_GIVEN,
         idempotency_key: str | None = None,
         if_match: str | None = None,
     ) -> models.SentDraft:
         """Send a draft.
 
         Sends the draft as it stands; it leaves Drafts, and its id is dead, in the same commit.
+
+        With ``hold_for_approval``, and in an inbox that demands it, it waits in Approvals until somebody
+        else approves it.
+
+        hold_for_approval: Only when somebody else approves it; its send_at is kept if it has one
         """
         target = path("/api/v1/drafts/{}/send", draft_id)
         answer: models.SentDraft = await self._call(
@@ -471,6 +484,7 @@ class AsyncDrafts:
                 "POST",
                 target,
                 models.SentDraft,
+                body=given(hold_for_approval=hold_for_approval),
                 keyed=True,
                 headers=chosen({"Idempotency-Key": idempotency_key, "If-Match": if_match}),
             )

@@ -32,7 +32,13 @@ from agentpost.http.desk import desk_of
 from agentpost.http.endpoint import Body, Request, Response
 from agentpost.http.paging import Moment, TimedListQuery
 from agentpost.http.resources import drafts
-from agentpost.http.resources.drafted import ChangedDraftBody, DraftBody, NewDraftBody, draft_body
+from agentpost.http.resources.drafted import (
+    ChangedDraftBody,
+    DraftBody,
+    NewDraftBody,
+    SendDraftBody,
+    draft_body,
+)
 from agentpost.http.resources.shapes import AddressBody
 from agentpost.ids import InboxId
 from agentpost.model.inbox import LocalAddress
@@ -284,7 +290,7 @@ async def send_draft(request: Request[SendBody, None]) -> Response:
     else:
         # A repetition finds no draft; the inbox must be the key's all the same.
         await inbox_of(request, "drafts:write")
-    sent = await drafts.send_draft(asked(request))
+    sent = await drafts.send_draft(asked(request, body=SendDraftBody()))
     told: Any = sent.body
     if not marks.nothing:
         change = MessageChange(tuple(marks.add), tuple(marks.remove), marks.seen)

@@ -119,12 +119,21 @@ class DraftBody(msgspec.Struct, frozen=True):
     attachments: list[DraftAttachmentBody] | UnsetType = UNSET
 
 
+class SendDraftBody(Body, frozen=True, forbid_unknown_fields=True):
+    """How a draft is sent; the body may be left out."""
+
+    hold_for_approval: Annotated[
+        bool,
+        Meta(description="Only when somebody else approves it; its send_at is kept if it has one"),
+    ] = False
+
+
 class SentDraftBody(msgspec.Struct, frozen=True, omit_defaults=True):
     """The message that the draft became."""
 
     id: str
     thread_id: str
-    status: Annotated[str, Meta(description="queued, or delivered when all live here")]
+    status: Annotated[str, Meta(description="queued, delivered when all live here, or held")]
     suppressed: Annotated[
         list[str] | UnsetType,
         Meta(description="Recipients on the suppression list, whom it does not go to"),

@@ -42,6 +42,7 @@ from agentpost.http.resources.drafted import (
     ChangedDraftBody,
     DraftBody,
     NewDraftBody,
+    SendDraftBody,
     SentDraftBody,
     draft_body,
 )
@@ -229,6 +230,7 @@ async def delete_draft(request: Request[None, None]) -> Response:
 @routes.post(
     "/drafts/{draft}/send",
     scope="drafts:write",
+    body=SendDraftBody,
     answer=SentDraftBody,
     status=202,
     summary="Send a draft",
@@ -244,28 +246,36 @@ async def delete_draft(request: Request[None, None]) -> Response:
         RecipientSuppressed,
         RecipientUnknown,
         TooManyRecipients,
+        TooManyHeld,
         MessageUnacceptable,
         PreconditionFailed,
     ),
     idempotent=True,
     conditional=True,
     examples={
+        "request": {},
         "response": {
             "id": "msg_01JQ8X5K2M3N4P5R6S7T8V9W00",
             "thread_id": "thr_01JQ8X5K2M3N4P5R6S7T8V9W00",
             "status": "queued",
-        }
+        },
     },
 )
-async def send_draft(request: Request[None, None]) -> Response:
-    """Sends the draft as it stands; it leaves Drafts, and its id is dead, in the same commit."""
+async def send_draft(request: Request[SendDraftBody, None]) -> Response:
+    """Sends the draft as it stands; it leaves Drafts, and its id is dead, in the same commit.
+
+    With ``hold_for_approval``, and in an inbox that demands it, it waits in Approvals until somebody
+    else approves it.
+    """
     desk, actor = desk_of(request), request.actor
 
     async def execute(idempotency: IdempotentRequest | None) -> Response:
         draft = await _changeable(desk, actor, request.params["draft"])
         check_match(allowed_versions(request), draft.message.modseq)
         local = await _home(desk, draft)
-        receipt = await desk.composing.send_draft(actor, local, draft, idempotency)
+        receipt = await desk.composing.send_draft(
+            actor, local, draft, idempotency, hold_for_approval=request.body.hold_for_approval
+        )
         suppressed = list(receipt.suppressed) or UNSET
         return Response(
             SentDraftBody(

@@ -91,7 +91,9 @@ BEGIN
     IF cardinality(fingerprints) > 0 THEN
         PERFORM 1 FROM unnest(fingerprints) AS f
         JOIN thread_refs k ON k.inbox_id = f.inbox AND k.ref = f.ref
-        JOIN messages m ON m.id = k.message_id AND m.fingerprint = f.fingerprint;
+        JOIN messages m ON m.id = k.message_id AND m.fingerprint = f.fingerprint
+        -- What is sent or written anew may say the same as what it takes the place of.
+        WHERE NOT EXISTS (SELECT 1 FROM unnest(replacements) AS x WHERE x.replaced = m.id);
         IF FOUND THEN
             RAISE EXCEPTION 'duplicate' USING ERRCODE = 'AP001';
         END IF;

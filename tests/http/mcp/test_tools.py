@@ -324,6 +324,22 @@ async def test_what_waits_for_a_person(acme: Tenant) -> None:
     assert later["would"] == "schedule"
 
 
+async def test_a_draft_waits_for_a_person_when_its_writer_asks(acme: Tenant) -> None:
+    writer = await by_hand(acme, "drafts:read", "drafts:write", "inboxes:read")
+    inbox = await acme.inbox()
+    draft = await use(writer, "create_draft", inbox=inbox.id, to="ada@x.example", subject="Plan")
+    asked = {"draft_id": draft["id"], "idempotency_key": "k"}
+    held = await use(writer, "request_approval", **asked)
+    assert held["status"] == "held"
+    assert await use(writer, "request_approval", **asked) == held
+    assert (await use(writer, "list_drafts"))["data"] == []
+    waiting = (await use(await by_hand(acme), "list_approvals", status="pending"))["data"]
+    assert [one["message_id"] for one in waiting] == [held["id"]]
+    with pytest.raises(Refused) as refused:
+        await use(writer, "request_approval", draft_id=draft["id"])
+    assert refused.value.told["code"] == "not_found"
+
+
 async def test_domains(acme: Tenant) -> None:
     hand = await by_hand(acme)
     added = await use(hand, "add_domain", domain="acme.example", client_id="a")

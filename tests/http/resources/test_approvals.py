@@ -219,6 +219,43 @@ async def test_an_inbox_demands_approvals_and_says_so_beforehand(api: Api, acme:
     assert (await acme.call("GET", f"/drafts/{draft}")).status == 404
 
 
+async def test_a_draft_is_sent_when_somebody_approves_it(api: Api, acme: Tenant) -> None:
+    inbox = await acme.inbox()
+    drafts = f"/inboxes/{inbox.id}/drafts"
+    draft = (await acme.call("POST", drafts, LETTER)).json["id"]
+    asked: dict[str, object] = {"hold_for_approval": True}
+    once = {"Idempotency_Key": "k1"}
+    held = await acme.call("POST", f"/drafts/{draft}/send", asked, **once)
+    assert (held.status, held.json["status"]) == (202, "held")
+    again = await acme.call("POST", f"/drafts/{draft}/send", asked, **once)
+    assert again.json == held.json
+    assert (await acme.call("GET", f"/drafts/{draft}")).status == 404
+    human = await acme.caller("approvals:read", "approvals:decide")
+    [approval] = (await human("GET", "/approvals?status=pending")).json["data"]
+    assert (approval["message_id"], approval["rule"]) == (held.json["id"], "hold_for_approval")
+    assert (await human("POST", f"/approvals/{approval['id']}/approve", {})).status == 200
+    assert await release(api.store) == [Done()]
+    assert await folders(api.store, held.json["id"]) == ["Approvals/Approved", "Sent"]
+
+
+async def test_a_scheduled_draft_keeps_its_time_while_it_waits_for_an_approval(
+    api: Api, acme: Tenant
+) -> None:
+    inbox = await acme.inbox()
+    at = ahead(hours=2)
+    made = await acme.call("POST", f"/inboxes/{inbox.id}/drafts", {**LETTER, "send_at": at})
+    path = f"/drafts/{made.json['id']}/send"
+    held = await acme.call("POST", path, {"hold_for_approval": True})
+    assert held.json["status"] == "held"
+    human = await acme.caller("approvals:read", "approvals:decide")
+    [approval] = (await human("GET", "/approvals?status=pending")).json["data"]
+    assert approval["send_at"] == at
+    assert (await human("POST", f"/approvals/{approval['id']}/approve", {})).status == 200
+    assert await release(api.store) == []
+    shown = await acme.call("GET", f"/messages/{held.json['id']}")
+    assert (shown.json["status"], shown.json["folder"]) == ("scheduled", "Scheduled")
+
+
 async def test_only_new_recipients_need_an_approval_once(api: Api, acme: Tenant) -> None:
     inbox = await acme.inbox()
     await demand(api.store, acme.actor, inbox, "new_recipients")

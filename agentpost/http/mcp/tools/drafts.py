@@ -17,7 +17,7 @@ from agentpost.http.mcp.tool import (
     Tools,
     confirmed,
 )
-from agentpost.http.mcp.tools.sending import Files, Key
+from agentpost.http.mcp.tools.sending import Files, Key, key_of
 from agentpost.http.resources import drafts
 
 tools = Tools()
@@ -88,6 +88,13 @@ def _brief(draft: dict[str, Any]) -> dict[str, Any]:
     return {name: draft[name] for name in kept if name in draft}
 
 
+async def send(call: Calling, arguments: Any, *, hold_for_approval: bool) -> Any:
+    """Send a draft, at once or when somebody approves it."""
+    body = {"hold_for_approval": hold_for_approval}
+    place = {"draft": arguments.draft_id}
+    return await call(drafts.send_draft, place, body=body, key=key_of(arguments))
+
+
 @tools.add(
     "Keep a draft for people to look at.",
     NewDraft,
@@ -139,9 +146,7 @@ async def update_draft(call: Calling, arguments: ChangedDraft) -> Any:
 )
 async def send_draft(call: Calling, arguments: SentDraft) -> Any:
     """It leaves Drafts with the same commit."""
-    key = arguments.idempotency_key
-    place = {"draft": arguments.draft_id}
-    return await call(drafts.send_draft, place, key=key if isinstance(key, str) else None)
+    return await send(call, arguments, hold_for_approval=False)
 
 
 @tools.add(

@@ -81,7 +81,8 @@ class Check(Arguments, frozen=True):
     to: str | list[str]
 
 
-def _key(arguments: Any) -> str | None:
+def key_of(arguments: Any) -> str | None:
+    """The idempotency key among a tool's arguments."""
     key = arguments.idempotency_key
     return key if isinstance(key, str) else None
 
@@ -99,7 +100,7 @@ async def send_message(call: Calling, arguments: Letter) -> Any:
     names = ("to", "subject", "text", "html", "cc", "bcc", "reply_to", "attachments", "labels")
     body = arguments.given(*names, "send_at", "hold_for_approval", "dry_run")
     return await call(
-        sending.send_message, {"inbox": arguments.inbox}, body=body, key=_key(arguments)
+        sending.send_message, {"inbox": arguments.inbox}, body=body, key=key_of(arguments)
     )
 
 
@@ -117,7 +118,7 @@ async def reply_to_message(call: Calling, arguments: Reply) -> Any:
     names = ("text", "html", "cc", "bcc", "attachments", "labels", "save_as_draft")
     body = arguments.given(*names, "hold_for_approval")
     place = {"message": arguments.message_id}
-    return await call(handler, place, body=body, key=_key(arguments))
+    return await call(handler, place, body=body, key=key_of(arguments))
 
 
 @tools.add(
@@ -131,7 +132,7 @@ async def forward_message(call: Calling, arguments: Forward) -> Any:
     """With a note above it."""
     place = {"message": arguments.message_id}
     body = arguments.given("to", "text", "cc")
-    return await call(sending.forward_message, place, body=body, key=_key(arguments))
+    return await call(sending.forward_message, place, body=body, key=key_of(arguments))
 
 
 @tools.add(
