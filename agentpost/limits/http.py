@@ -98,6 +98,9 @@ class McpLimits:
     """How often the use of a session is noted; each note is a write."""
     max_subscriptions: int = 64
     """Resources that one session watches; each is looked at whenever its inbox changes."""
+    max_canceled: int = 64
+    """Cancelled requests that a session remembers until whoever works on them has heard of it: more
+    than a client has running."""
     ping_s: float = 25.0
     """Between two signs of life on a stream; middle boxes drop silent connections after 30 to
     60 s."""

@@ -7,7 +7,8 @@ by its id, as inboxes are watched, so that a subscription made at one worker is 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from operator import itemgetter
+from typing import Any, Final, Literal
 
 import msgspec
 
@@ -19,7 +20,10 @@ from agentpost.model.mcp import McpSession
 from agentpost.store.pool import Connection, Row
 from agentpost.store.store import Door
 
-_COLUMNS: Final = "id, protocol, watched::text AS watched, stream, seen_at"
+_COLUMNS: Final = (
+    "id, protocol, watched::text AS watched, stream, seen_at, canceled::text AS canceled,"
+    " extract(epoch FROM clock_timestamp())::float8 AS read_at"
+)
 _MINE: Final = "id = $1 AND organization_id = $2 AND credential = $3"
 
 
@@ -98,7 +102,9 @@ class McpSessions:
                     f"A session watches at most {self.limits.max_subscriptions} resources.",
                     fix="Unsubscribe from those that are not needed.",
                 )
-            await self._keep(connection, actor, where, identity, present | {uri: version})
+            await self._keep(
+                connection, actor, where, identity, "watched", present | {uri: version}
+            )
 
         await self._door.write(actor, None, None, write)
         self._wake(actor, identity)
@@ -109,7 +115,7 @@ class McpSessions:
         async def write(connection: Connection, where: Scope) -> None:
             present = await self._present(connection, actor, where, identity)
             present.pop(uri, None)
-            await self._keep(connection, actor, where, identity, present)
+            await self._keep(connection, actor, where, identity, "watched", present)
 
         await self._door.write(actor, None, None, write)
         self._wake(actor, identity)
@@ -120,9 +126,28 @@ class McpSessions:
         async def write(connection: Connection, where: Scope) -> None:
             present = await self._present(connection, actor, where, identity)
             known = {uri: version for uri, version in versions.items() if uri in present}
-            await self._keep(connection, actor, where, identity, present | known)
+            await self._keep(connection, actor, where, identity, "watched", present | known)
 
         await self._door.write(actor, None, None, write)
+
+    async def cancel(self, actor: Actor, identity: str, request: str) -> None:
+        """Note that the client no longer wants the answer to ``request``, an id as JSON.
+
+        Raises: NotFound.
+        """
+        limits = self.limits
+
+        async def write(connection: Connection, where: Scope) -> None:
+            session = await self._locked(connection, actor, where, identity)
+            # What no call that still runs can have been meant by is forgotten.
+            recent = session.read_at - limits.max_wait_s
+            known = {name: at for name, at in session.canceled.items() if at > recent}
+            known.pop(request, None)
+            newest = [*known.items(), (request, session.read_at)][-limits.max_canceled :]
+            await self._keep(connection, actor, where, identity, "canceled", dict(newest))
+
+        await self._door.write(actor, None, None, write)
+        self._wake(actor, identity)
 
     async def open_stream(self, actor: Actor, identity: str) -> int:
         """The number of a stream that now tells the session; the one before it ends.
@@ -166,13 +191,18 @@ class McpSessions:
         self, connection: Connection, actor: Actor, where: Scope, identity: str
     ) -> dict[str, str]:
         """What the session watches, its row locked until the commit."""
+        return dict((await self._locked(connection, actor, where, identity)).watched)
+
+    async def _locked(
+        self, connection: Connection, actor: Actor, where: Scope, identity: str
+    ) -> McpSession:
         row = await connection.row(
             f"SELECT {_COLUMNS} FROM mcp_sessions WHERE {_MINE} FOR UPDATE",
             identity,
             where.organization,
             actor.credential,
         )
-        return dict(_session(row).watched)
+        return _session(row)
 
     async def _keep(
         self,
@@ -180,14 +210,15 @@ class McpSessions:
         actor: Actor,
         where: Scope,
         identity: str,
-        watched: Mapping[str, str],
+        column: Literal["watched", "canceled"],
+        value: Mapping[str, str] | Mapping[str, float],
     ) -> None:
         await connection.execute(
-            f"UPDATE mcp_sessions SET watched = $4::text::jsonb WHERE {_MINE}",
+            f"UPDATE mcp_sessions SET {column} = $4::text::jsonb WHERE {_MINE}",
             identity,
             where.organization,
             actor.credential,
-            msgspec.json.encode(watched).decode("utf-8"),
+            msgspec.json.encode(value).decode("utf-8"),
         )
 
     def _wake(self, actor: Actor, identity: str) -> None:
@@ -202,4 +233,15 @@ def _session(row: Row | None) -> McpSession:
     if row is None:
         raise _absent()
     watched: dict[str, Any] = msgspec.json.decode(row["watched"])
-    return McpSession(row["id"], row["protocol"], watched, row["stream"], row["seen_at"])
+    canceled: dict[str, Any] = msgspec.json.decode(row["canceled"])
+    # jsonb orders its keys by their length.
+    in_order = dict(sorted(canceled.items(), key=itemgetter(1)))
+    return McpSession(
+        row["id"],
+        row["protocol"],
+        watched,
+        row["stream"],
+        row["seen_at"],
+        row["read_at"],
+        in_order,
+    )

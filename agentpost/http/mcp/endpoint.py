@@ -21,7 +21,7 @@ from agentpost.http.api import secret_of
 from agentpost.http.desk import Desk
 from agentpost.http.endpoint import Query, Request, Response, Routes
 from agentpost.http.feed import Credential
-from agentpost.http.mcp import server, wire
+from agentpost.http.mcp import canceling, server, wire
 from agentpost.http.mcp.calling import Calling
 from agentpost.http.mcp.server import Visit
 from agentpost.http.mcp.stream import Streaming
@@ -34,6 +34,8 @@ SESSION: Final = "mcp-session-id"
 VERSION: Final = "mcp-protocol-version"
 STREAM: Final = "text/event-stream"
 _WAITING: Final = b": waiting\n\n"
+_TAKEN: Final = Response(status=202, body=b"", media=JSON)
+"""The answer to what wants none."""
 _PORTS: Final = {"http": 80, "https": 443}
 
 
@@ -103,13 +105,18 @@ class Mcp:
             raise RpcError(wire.INVALID_REQUEST, "This version has no batches.", status=400)
         essential = request.query.toolset == "essential"
         visit = Visit(self._calling(request), session, essential)
+        self._count(request, len(calls) - 1)
         asked = [call for call in calls if call.id is not None]
+        for call in calls:
+            if call.id is None and call.method == canceling.METHOD:
+                await canceling.cancel(visit.call, session, call.params)
         if not asked:
-            return Response(status=202, body=b"", media=JSON)
-        self._count(request, len(asked) - 1)
+            return _TAKEN
         if any(server.waits(visit, call) for call in asked) and _takes(request, STREAM):
             return _streamed(_frames(visit, asked), session)
         told = [message async for message in _answers(visit, asked)]
+        if not told:
+            return _TAKEN
         return Response(wire.encode(told if batch else told[0]), fields=((SESSION, session.id),))
 
     def _count(self, request: Asked, more: int) -> None:

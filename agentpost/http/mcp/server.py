@@ -14,6 +14,7 @@ from typing import Any, Final
 from agentpost.errors import Problem
 from agentpost.http.mcp import resources, wire
 from agentpost.http.mcp.calling import Calling
+from agentpost.http.mcp.canceling import Canceled, unless_canceled
 from agentpost.http.mcp.prompts import PROMPTS
 from agentpost.http.mcp.tool import Progress, Tool
 from agentpost.http.mcp.tools import TOOLS
@@ -62,7 +63,10 @@ def initialized(params: Params, version: str) -> tuple[str, Params]:
 
 
 async def answered(visit: Visit, call: Call) -> AsyncIterator[Params]:
-    """The messages that a request leads to: perhaps notifications, and its answer at last."""
+    """The messages that a request leads to: perhaps notifications, and its answer at last.
+
+    A request that its client takes back has no answer.
+    """
     identity = call.id
     assert identity is not None
     try:
@@ -72,6 +76,8 @@ async def answered(visit: Visit, call: Call) -> AsyncIterator[Params]:
             return
         async for message in _waited(visit, call, tool):
             yield message
+    except Canceled:
+        return
     except RpcError as error:
         yield wire.error_of(identity, error)
     except Problem as problem:
@@ -149,7 +155,8 @@ async def _waited(visit: Visit, call: Call, tool: Tool) -> AsyncIterator[Params]
     result: Params = {}
     try:
         arguments = tool.read(call.params.get("arguments") or {})
-        async for step in tool.waiting(visit.call, arguments):
+        steps = tool.waiting(visit.call, arguments)
+        async for step in unless_canceled(visit.call, visit.session, call.id, steps):
             if not isinstance(step, Progress):
                 result = _succeeded(tool, step)
             elif isinstance(token, str | int):

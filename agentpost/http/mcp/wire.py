@@ -80,7 +80,7 @@ def _message(value: object) -> Call | None:
         return None
     if not isinstance(method, str):
         raise _invalid("A message names its method.")
-    if "id" in value and not _is_id(identity):
+    if "id" in value and not is_id(identity):
         raise _invalid("An id is a string or a whole number.")
     params = value.get("params", {})
     if not isinstance(params, dict):
@@ -88,7 +88,8 @@ def _message(value: object) -> Call | None:
     return Call(method, params, identity)
 
 
-def _is_id(value: object) -> bool:
+def is_id(value: object) -> bool:
+    """Whether a value can name a request."""
     if isinstance(value, str):
         return len(value) <= MAX_ID_CHARACTERS
     return isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**63

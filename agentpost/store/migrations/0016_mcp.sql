@@ -7,11 +7,14 @@ CREATE TABLE mcp_sessions (
     protocol         text NOT NULL,
     watched          jsonb NOT NULL DEFAULT '{}',
     stream           integer NOT NULL DEFAULT 0,
+    canceled         jsonb NOT NULL DEFAULT '{}',
     seen_at          timestamptz NOT NULL DEFAULT now()
 );
 COMMENT ON COLUMN mcp_sessions.credential IS 'the key that began it; no other one may use it';
 COMMENT ON COLUMN mcp_sessions.watched IS 'URI of a resource: the version that the client knows';
 COMMENT ON COLUMN mcp_sessions.stream IS 'number of the stream that is open last';
+COMMENT ON COLUMN mcp_sessions.canceled IS
+    'id of a request that its client no longer wants, as JSON: when it said so, in seconds';
 CREATE INDEX mcp_sessions_by_credential ON mcp_sessions (organization_id, credential, seen_at);
 
 SELECT wall_off('mcp_sessions');
