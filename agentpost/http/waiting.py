@@ -13,7 +13,7 @@ from typing import Any, Final
 import trio
 
 from agentpost.errors import FieldError, Forbidden, UnknownField
-from agentpost.events.bus import Bus
+from agentpost.events.bus import Bus, Watch
 from agentpost.http.extracting import told
 from agentpost.http.websocket import Wait
 from agentpost.limits import IdentityLimits
@@ -128,13 +128,11 @@ class MailWaiter:
             if since is None:
                 since = (await self._store.messages.modseq(actor, place.scope), "")
             search = _Search(self._store, actor, place, awaited, since)
-            async with trio.open_nursery() as nursery:
-                if stopping is not None:
-                    nursery.start_soon(_end_when, stopping, nursery.cancel_scope)
-                nursery.cancel_scope.deadline = trio.current_time() + timeout_s
+            with trio.move_on_after(timeout_s):
                 while not await search.look():
-                    await watch.wait(_LOOK_S)
-                nursery.cancel_scope.cancel()
+                    if stopping is not None and stopping.is_set():
+                        break
+                    await _woken(watch, stopping)
             return Waited(search.found, search.position)
         finally:
             watch.close()
@@ -191,6 +189,15 @@ class _Search:
 
 def _in_order(changes: InboxChanges) -> list[Position]:
     return sorted(zip(changes.created_at, changes.created, strict=True))
+
+
+async def _woken(watch: Watch, stopping: trio.Event | None) -> None:
+    """Wait until there may be something new, or the server ends."""
+    async with trio.open_nursery() as nursery:
+        if stopping is not None:
+            nursery.start_soon(_end_when, stopping, nursery.cancel_scope)
+        await watch.wait(_LOOK_S)
+        nursery.cancel_scope.cancel()
 
 
 async def _end_when(stopping: trio.Event, scope: trio.CancelScope) -> None:

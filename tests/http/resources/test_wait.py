@@ -222,6 +222,16 @@ async def test_what_is_wrong_is_refused(acme: Tenant, globex: Tenant) -> None:
         assert (answer.status, answer.code) == (404, "not_found")
 
 
+async def test_a_wait_ends_with_its_inbox(api: Api, acme: Tenant) -> None:
+    inbox = await acme.inbox()
+    answers: list[Answer] = []
+    async with trio.open_nursery() as nursery:
+        await waits(nursery, answers, acme, inbox)
+        await acme.call("DELETE", f"/inboxes/{inbox.id}?purge=true")
+        api.bus.committed(inbox.id)
+    assert [(one.status, one.code) for one in answers] == [(404, "not_found")]
+
+
 async def test_a_wait_ends_with_the_server_and_says_where_to_go_on(
     database_url: str, tmp_path: Any
 ) -> None:
