@@ -18,7 +18,7 @@ from agentpost.ids import DraftId, MessageId, new_id
 from agentpost.limits import MessageLimits
 from agentpost.mail.filing import envelope_to
 from agentpost.mail.holding import Waiting, blind
-from agentpost.mail.policy import Verdict
+from agentpost.mail.policy import Decision, Verdict
 from agentpost.mail.reading import beside
 from agentpost.mail.submission import Outgoing, Submission, summarised
 from agentpost.mime import fields
@@ -161,6 +161,17 @@ class Composing:
             actor, local.address, envelope, octets, _outgoing(letter, extra)
         )
         return Rehearsed(len(octets), decision.verdicts, decision.waiting)
+
+    async def consider(
+        self, actor: Actor, local: LocalAddress, people: Iterable[Address]
+    ) -> Decision:
+        """What would become of a letter to these people, whatever it says.
+
+        Raises: UnknownField for nobody; as ``send`` for what concerns the inbox.
+        """
+        envelope = _envelope(local, people)
+        named = [path.address for path in envelope.forward_paths]
+        return await self._submission.consider(actor, local.address, named)
 
     async def answer(self, actor: Actor, answer: Answer) -> tuple[LocalAddress, Composition]:
         """The inbox that answers a message, and the letter that does.

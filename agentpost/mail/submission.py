@@ -255,6 +255,18 @@ class Submission:
         decision.check()
         return await self._awaited(actor, sender, envelope, octets, outgoing, decision)
 
+    async def consider(self, actor: Actor, address: str, recipients: Sequence[str]) -> Decision:
+        """What would become of a message to these, before there is one.
+
+        What is decided about recipients is in the decision.  Raises: as ``send`` for the inbox and
+        their number.
+        """
+        sender = await self._sender(address)
+        if len(recipients) > self._settings.limits.max_recipients:
+            raise TooManyRecipients
+        decision = await self._policy.decide(sender, recipients)
+        return replace(decision, waiting=Waiting(await self._rule(actor, sender, decision)))
+
     async def revise(
         self,
         actor: Actor,
@@ -320,12 +332,18 @@ class Submission:
         """
         limits, now = self._settings.holds, clock.now()
         send_at = holding.when(outgoing.send_at, envelope.release, octets, now, limits)
+        rule = await self._rule(actor, sender, decision, asked=outgoing.hold_for_approval)
+        return replace(decision, waiting=Waiting(rule, send_at))
+
+    async def _rule(
+        self, actor: Actor, sender: LocalAddress, decision: Decision, *, asked: bool = False
+    ) -> str | None:
+        """The rule by which the message needs an approval; None when it needs none."""
         new: frozenset[str] = frozenset()
         if sender.approval == "new_recipients":
             served = {one.recipient.lower() for one in decision.verdicts if one.problem is None}
             new = await self._approvals.unapproved(actor, sender.scope, sorted(served))
-        rule = holding.rule_of(sender, asked=outgoing.hold_for_approval, new=sorted(new))
-        return replace(decision, waiting=Waiting(rule, send_at))
+        return holding.rule_of(sender, asked=asked, new=sorted(new))
 
     async def _checked(
         self, actor: Actor, address: str, envelope: Envelope, octets: bytes

@@ -43,7 +43,11 @@ class Reputation:
         self._door = door
 
     async def deliverability(
-        self, actor: Actor, inbox: str, days: int | None = None
+        self,
+        actor: Actor,
+        inbox: str,
+        days: int | None = None,
+        scope: str = "metrics:read",
     ) -> Deliverability:
         """How the mail of an inbox fared in the last ``days``, deleted ones too.
 
@@ -54,7 +58,7 @@ class Reputation:
             return await connection.row(_READ, where.inbox, days)
 
         place = checks.place("any_inbox", inbox)
-        row = await self._door.read(actor, "metrics:read", place, read)
+        row = await self._door.read(actor, scope, place, read)
         if row is None:
             raise NotFound("There is no such inbox.")
         return _deliverability(row)

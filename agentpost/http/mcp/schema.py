@@ -16,7 +16,7 @@ _KEPT: Final = ("type", "enum", "items", "properties", "required", "description"
 
 MAIL: Final[Schema] = {
     "type": "object",
-    "properties": {"untrusted": {"const": True}, "content": {"type": "object"}},
+    "properties": {"untrusted": {"const": True}, "content": {}},
     "required": ["untrusted", "content"],
 }
 """What a tool gives that returns mail."""

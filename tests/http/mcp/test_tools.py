@@ -15,9 +15,10 @@ from openapi_schema_validator import OAS31Validator
 from agentpost.clock import now, rfc3339
 from agentpost.http.mcp import wire
 from agentpost.http.mcp.tools import TOOLS
-from agentpost.model.actor import SCOPES
+from agentpost.model.actor import SCOPES, system_actor
 from tests.http.mcp.conftest import Hand, by_hand, request
 from tests.http.resources.conftest import Api, Tenant, deliver, letter
+from tests.http.resources.holding import demand
 from tests.http.resources.test_socket import deliver_event
 
 CHARACTERS_PER_TOKEN = 4
@@ -293,6 +294,50 @@ async def test_sending(acme: Tenant) -> None:
     assert refused.value.told["code"] == "invalid_request"
 
 
+async def test_what_would_become_of_a_message_and_why(acme: Tenant) -> None:
+    hand = await by_hand(acme)
+    sender, receiver = await acme.inbox("sender"), await acme.inbox("receiver")
+    rule = {"direction": "send", "action": "block", "match_type": "domain"}
+    blocks = (await acme.call("POST", "/filter-rules", rule | {"value": "rival.example"})).json[
+        "id"
+    ]
+    await acme.call("POST", "/suppressions", {"address": "gone@x.example"})
+    to = [receiver.address, "ada@rival.example", "gone@x.example", "nobody@shared.test"]
+    found = await use(hand, "check_send", inbox=sender.address, to=to)
+    assert (found["allowed"], found["code"]) == (False, "send_block")
+    assert (found["score"], found["rating"]) == (100.0, "excellent")
+    here, rival, suppressed, nobody = found["recipients"]
+    assert (here["allowed"], here["local"]) == (True, True)
+    assert (rival["allowed"], rival["rule_id"], rival["code"]) == (False, blocks, "send_block")
+    assert (suppressed["allowed"], suppressed["code"]) == (False, "recipient_suppressed")
+    assert nobody["allowed"] is False
+    assert (await use(hand, "check_send", inbox=sender.id, to=[to[0], to[2]]))["allowed"]
+    await demand(acme.store, acme.actor, sender, "always")
+    held = await use(hand, "check_send", inbox=sender.id, to=to[0])
+    assert (held["would"], held["held_by"]) == ("hold", "inbox.approval=always")
+    for wrong in ([], "no address", ["a@b.example"] * 3 + ["x"]):
+        with pytest.raises(Refused) as refused:
+            await use(hand, "check_send", inbox=sender.id, to=wrong)
+        assert refused.value.told["errors"][0]["path"].startswith("to")
+    reader = await by_hand(acme, "messages:read")
+    told = await use(reader, "check_send", inbox=sender.id, to=to[0])
+    assert (told["allowed"], told["code"]) == (False, "forbidden")
+    assert told["score"] == 100.0
+
+
+async def test_a_message_over_the_day_s_quota_is_not_allowed(acme: Tenant) -> None:
+    await acme.store.organizations.set_tier(system_actor(), acme.organization.id, "free")
+    hand = await by_hand(acme, "messages:read", "messages:send")
+    sender = await acme.inbox()
+    crowd = [f"u{number}@x.example" for number in range(50)]
+    for to in (crowd, crowd, crowd, crowd[:48]):
+        await use(hand, "send_message", inbox=sender.id, to=to, text="x")
+    two = await use(hand, "check_send", inbox=sender.id, to=crowd[:2])
+    assert (two["allowed"], two["mails_left_today"]) == (True, 2)
+    three = await use(hand, "check_send", inbox=sender.id, to=crowd[:3])
+    assert (three["allowed"], three["code"]) == (False, "quota_exceeded")
+
+
 async def test_drafts(acme: Tenant) -> None:
     hand = await by_hand(acme)
     inbox = await acme.inbox()
@@ -302,9 +347,21 @@ async def test_drafts(acme: Tenant) -> None:
     assert (read["subject"], read["text_body"].strip()) == ("Plan", "Better words")
     assert len((await use(hand, "list_drafts"))["data"]) == 1
     assert len((await use(hand, "list_drafts", inbox=inbox.id, limit=1))["data"]) == 1
+    tomorrow = rfc3339(now() + timedelta(days=1))
+    later = await use(hand, "update_draft", draft_id=made["id"], send_at=tomorrow)
+    assert (later["send_at"], later["send_status"]) == (tomorrow, "scheduled")
+    changed = await use(hand, "update_draft", draft_id=made["id"], send_at="")
+    assert (changed["send_at"], changed["send_status"]) == (None, None)
     sent = await use(hand, "send_draft", draft_id=changed["id"], idempotency_key="k")
     assert await use(hand, "send_draft", draft_id=changed["id"], idempotency_key="k") == sent
-    other = await use(hand, "create_draft", inbox=inbox.id, text="x")
+    arrived = next(
+        one
+        for one in (await use(hand, "list_messages", inbox=inbox.id))["data"]
+        if one["direction"] == "inbound"
+    )
+    answer = {"in_reply_to": arrived["id"], "reply_all": True, "text": "Yes."}
+    other = await use(hand, "create_draft", inbox=inbox.id, **answer)
+    assert (await use(hand, "get_draft", draft_id=other["id"]))["reply_all"] is True
     with pytest.raises(Refused):
         await use(hand, "delete_draft", draft_id=other["id"], confirm=False)
     assert await use(hand, "delete_draft", draft_id=other["id"], confirm=True)
@@ -365,6 +422,43 @@ async def test_working_through_an_inbox(api: Api, acme: Tenant) -> None:
     assert done["state"] == "done"
     back = await use(hand, "finish_claim", claim_id=other[0]["id"], outcome="retry")
     assert back["state"] == "waiting"
+
+
+async def test_codes_are_consumed_once(api: Api, acme: Tenant) -> None:
+    hand = await by_hand(acme, "messages:read", "labels:write")
+    inbox = await acme.inbox()
+    placed = await deliver(api.store, inbox, letter("Your code", text="Your code is 482913."))
+    once = {"message_id": placed.message, "kinds": ["otp"], "consume": True}
+    told = [await use(hand, "extract_codes", **once) for _ in range(2)]
+    assert [(one["otp"], one["consumed"]) for one in told] == [
+        (["482913"], True),
+        (["482913"], False),
+    ]
+    assert "consumed" not in await use(hand, "extract_codes", message_id=placed.message)
+    shown = await acme.call("GET", f"/messages/{placed.message}")
+    assert shown.json["seen"] is True
+    reader = await by_hand(acme, "messages:read")
+    with pytest.raises(Refused) as refused:
+        await use(reader, "extract_codes", **once)
+    assert refused.value.told["code"] == "forbidden"
+
+
+async def test_an_agent_with_one_inbox_need_not_name_it(api: Api, acme: Tenant) -> None:
+    scopes = ("messages:read", "labels:write")
+    mine, other = await acme.inbox("mine"), await acme.inbox("other")
+    bound = Hand(await acme.caller(*scopes, inboxes=(mine.id,)))
+    await bound.begin()
+    await deliver(api.store, other, letter("Not mine"))
+    placed = await deliver(api.store, mine, letter("Mine"))
+    taken = (await use(bound, "claim_messages"))["data"]
+    assert [one["message"]["id"] for one in taken] == [placed.message]
+    body = request("tools/call", name="wait_for_message", arguments={"timeout_s": 1})
+    waited = await bound.post(body, accept="application/json")
+    assert waited.json["result"]["structuredContent"]["content"] == {"matched": False}
+    for hand in (await by_hand(acme), await by_hand(acme, *scopes)):
+        with pytest.raises(Refused) as refused:
+            await use(hand, "claim_messages")
+        assert refused.value.told["errors"][0]["path"] == "inbox"
 
 
 async def test_events(api: Api, acme: Tenant) -> None:

@@ -7,6 +7,7 @@ from typing import Final
 from agentpost.http.mcp.tool import Tool
 from agentpost.http.mcp.tools import (
     approvals,
+    checking,
     claims,
     domains,
     drafts,
@@ -25,6 +26,7 @@ TOOLS: Final[dict[str, Tool]] = {
         threads,
         messages,
         sending,
+        checking,
         waiting,
         claims,
         drafts,

@@ -8,7 +8,8 @@ from msgspec import UNSET, Meta
 
 from agentpost.http.mcp.calling import Calling
 from agentpost.http.mcp.schema import of_fields
-from agentpost.http.mcp.tool import Arguments, Number, Tools
+from agentpost.http.mcp.tool import Arguments, Number, Text, Tools
+from agentpost.http.mcp.tools.identity import the_inbox
 from agentpost.http.resources import claims
 
 tools = Tools()
@@ -17,7 +18,7 @@ tools = Tools()
 class Claims(Arguments, frozen=True):
     """Messages to take."""
 
-    inbox: str
+    inbox: Text = UNSET
     max: Number = UNSET
     lease_s: Number = UNSET
 
@@ -39,7 +40,8 @@ class Finish(Arguments, frozen=True):
 async def claim_messages(call: Calling, arguments: Claims) -> Any:
     """What nobody works on yet."""
     body = arguments.given("max", "lease_s")
-    return await call(claims.claim_messages, {"inbox": arguments.inbox}, body=body)
+    place = {"inbox": await the_inbox(call, arguments.inbox)}
+    return await call(claims.claim_messages, place, body=body)
 
 
 @tools.add(

@@ -15,6 +15,7 @@ from agentpost.http.mcp.tool import (
     People,
     Text,
     Tools,
+    Truth,
     confirmed,
 )
 from agentpost.http.mcp.tools.sending import Files, Key, key_of
@@ -37,6 +38,7 @@ class NewDraft(Arguments, frozen=True):
     html: Text = UNSET
     attachments: Files = UNSET
     in_reply_to: Annotated[Text, Meta(description="Message id")] = UNSET
+    reply_all: Truth = UNSET
     forward_of: Text = UNSET
     send_at: Annotated[Text, Meta(description="RFC 3339")] = UNSET
     client_id: Text = UNSET
@@ -66,6 +68,7 @@ class ChangedDraft(Arguments, frozen=True):
     subject: Text = UNSET
     text: Text = UNSET
     html: Text = UNSET
+    send_at: Annotated[Text, Meta(description="RFC 3339; empty: not by itself")] = UNSET
 
 
 class SentDraft(Arguments, frozen=True):
@@ -104,8 +107,8 @@ async def send(call: Calling, arguments: Any, *, hold_for_approval: bool) -> Any
 )
 async def create_draft(call: Calling, arguments: NewDraft) -> Any:
     """A letter, an answer or a forward."""
-    names = (*_WORDS, "attachments", "in_reply_to", "forward_of", "send_at", "client_id")
-    body = arguments.given(*names)
+    names = (*_WORDS, "attachments", "in_reply_to", "reply_all", "forward_of", "send_at")
+    body = arguments.given(*names, "client_id")
     return _brief(await call(drafts.create_draft, {"inbox": arguments.inbox}, body=body))
 
 
@@ -133,7 +136,9 @@ async def get_draft(call: Calling, arguments: OneDraft) -> Any:
 )
 async def update_draft(call: Calling, arguments: ChangedDraft) -> Any:
     """What is named is replaced."""
-    body = arguments.given(*_WORDS)
+    body = arguments.given(*_WORDS, "send_at")
+    if arguments.send_at == "":
+        body["send_at"] = None
     return _brief(await call(drafts.update_draft, {"draft": arguments.draft_id}, body=body))
 
 

@@ -20,6 +20,7 @@ from agentpost.http.mcp.tool import (
     confirmed,
 )
 from agentpost.http.resources import inboxes, me
+from agentpost.store import checks
 
 tools = Tools()
 
@@ -62,6 +63,23 @@ class DeletedInbox(Arguments, frozen=True):
 
     inbox: str
     confirm: Confirm
+
+
+async def the_inbox(call: Calling, named: Text) -> str:
+    """The inbox that is meant: the one that is named, else the only one that the key reaches.
+
+    Raises: UnknownField when that is not one.
+    """
+    if isinstance(named, str):
+        return named
+    bound = call.actor.inboxes
+    known = list(bound or ())
+    if bound is None and call.actor.may("inboxes:read"):
+        page = await call(inboxes.list_inboxes, query={"limit": 2})
+        known = [one["id"] for one in page["data"]]
+    if len(known) != 1:
+        raise checks.refuse("inbox", "must be named, as the key does not reach exactly one")
+    return known[0]
 
 
 @tools.add(

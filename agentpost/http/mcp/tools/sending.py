@@ -7,11 +7,10 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from agentpost.errors import Problem
 from agentpost.http.mcp.calling import Calling
 from agentpost.http.mcp.schema import of_fields
 from agentpost.http.mcp.tool import Arguments, People, Text, Texts, Tools, Truth
-from agentpost.http.resources import me, sending
+from agentpost.http.resources import sending
 
 tools = Tools()
 
@@ -74,13 +73,6 @@ class Forward(Arguments, frozen=True):
     idempotency_key: Key = UNSET
 
 
-class Check(Arguments, frozen=True):
-    """A letter that might be sent."""
-
-    inbox: str
-    to: str | list[str]
-
-
 def key_of(arguments: Any) -> str | None:
     """The idempotency key among a tool's arguments."""
     key = arguments.idempotency_key
@@ -133,35 +125,3 @@ async def forward_message(call: Calling, arguments: Forward) -> Any:
     place = {"message": arguments.message_id}
     body = arguments.given("to", "text", "cc")
     return await call(sending.forward_message, place, body=body, key=key_of(arguments))
-
-
-@tools.add(
-    "Would a message be allowed, and if not, why; and how many you may still send today.",
-    Check,
-    "messages:send",
-    hints="RI",
-    returns={
-        "type": "object",
-        "properties": {"allowed": {"type": "boolean"}},
-        "required": ["allowed"],
-    },
-)
-async def check_send(call: Calling, arguments: Check) -> Any:
-    """What the send itself would say, without sending."""
-    body = {"to": arguments.to, "subject": "", "text": " ", "dry_run": True}
-    found: dict[str, Any]
-    try:
-        told = await call(sending.send_message, {"inbox": arguments.inbox}, body=body)
-    except Problem as problem:
-        if problem.column.http >= 500 or problem.column.http in (404, 429):
-            raise
-        found = {"allowed": False, "code": problem.code, "reason": problem.message}
-        found["fix"] = problem.fix
-    else:
-        found = {"allowed": True} | {
-            name: told[name] for name in ("recipients", "would", "held_by") if name in told
-        }
-    mine = await call(me.get_me)
-    allowed, used = mine["limits"]["mails_per_day"], mine["usage"]["mails_today"]
-    found["mails_left_today"] = None if allowed is None else max(0, allowed - used)
-    return found

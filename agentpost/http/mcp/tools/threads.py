@@ -120,7 +120,7 @@ async def get_thread(call: Calling, arguments: OneThread) -> Any:
     Transcribed,
     "threads:read",
     "messages:read",
-    hints="RI",
+    hints="RIO",
 )
 async def get_transcript(call: Calling, arguments: Transcribed) -> Any:
     """What was said, without quotations, signatures and copies."""

@@ -12,7 +12,9 @@ from msgspec import UNSET, Meta, UnsetType
 from agentpost.http.extracting import Kind, extracted
 from agentpost.http.mcp.calling import Calling, plain
 from agentpost.http.mcp.tool import Arguments, Progress, Text, Tools, Truth
-from agentpost.http.resources import messages, wait
+from agentpost.http.mcp.tools.identity import the_inbox
+from agentpost.http.resources import wait
+from agentpost.model.message import Mark
 from agentpost.store import checks
 
 tools = Tools()
@@ -25,7 +27,7 @@ Kinds = list[Kind] | UnsetType
 class Wait(Arguments, frozen=True, rename={"from_": "from"}):
     """Which message is waited for."""
 
-    inbox: Annotated[str, Meta(description="Id or address")]
+    inbox: Annotated[Text, Meta(description="Id or address; not needed if you have one")] = UNSET
     from_: Annotated[Text, Meta(description="Part of the sender")] = UNSET
     subject_contains: Text = UNSET
     thread_id: Text = UNSET
@@ -39,7 +41,9 @@ class Codes(Arguments, frozen=True):
 
     message_id: str
     kinds: Kinds = UNSET
-    consume: Annotated[Truth, Meta(description="Mark it seen")] = UNSET
+    consume: Annotated[
+        Truth, Meta(description="Mark it seen; consumed: whether nobody did before")
+    ] = UNSET
 
 
 @tools.add(
@@ -53,7 +57,7 @@ class Codes(Arguments, frozen=True):
 )
 async def wait_for_message(call: Calling, arguments: Wait) -> AsyncIterator[Any]:
     """What arrives after the first progress; telling in between how long it has waited."""
-    place = {"inbox": arguments.inbox}
+    place = {"inbox": await the_inbox(call, arguments.inbox)}
     query = arguments.given("from", "subject_contains", "thread_id", "in_reply_to", "extract")
     total = float(min(arguments.timeout_s, call.limits.max_wait_s))
     began, waited, step = trio.current_time(), 0.0, 0.0
@@ -85,6 +89,8 @@ async def extract_codes(call: Calling, arguments: Codes) -> Any:
     message = checks.identifier(arguments.message_id)
     kinds = _CODES if isinstance(arguments.kinds, UnsetType) else arguments.kinds
     found = await extracted(call.desk.store, call.actor, message, kinds)
+    told: dict[str, Any] = msgspec.to_builtins(found)
     if arguments.consume is True:
-        await call(messages.update_message, {"message": message}, body={"seen": True})
-    return msgspec.to_builtins(found)
+        taken = await call.desk.store.messages.take(call.actor, message, Mark(seen=True))
+        told["consumed"] = taken is not None
+    return told
