@@ -19,6 +19,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:resources/subscribe is removed")
 
 
 def parameters(server: Server, *, key: str | None = None) -> StdioServerParameters:
+    """How an assistant starts the command."""
     return StdioServerParameters(
         command=sys.executable,
         args=["-m", "agentpost", "mcp", "--stdio"],
