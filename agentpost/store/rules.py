@@ -77,16 +77,17 @@ class Rules:
         """Make a rule; with a ``client_id`` known in its environment the existing one, and False.
 
         Raises: UnknownField; NotFound for the inbox; Forbidden for a key that is bound to a part
-        of what the rule would reach; AlreadyExists when a rule there matches the same; Limit.
+        of what the rule would reach; AlreadyExists when a rule there matches the same, or one that
+        the key does not see has the ``client_id``; Limit.
         """
         checks.client_id(request.client_id)
         self._check_note(request.note)
         place = _place_of(actor, request)
 
         async def write(connection: Connection, where: Scope) -> tuple[FilterRule, bool]:
-            known = await _by_client_id(connection, where, request.client_id)
+            known = await _by_client_id(connection, actor, where, request.client_id)
             if known is not None:
-                return filter_rule(known), False
+                return known, False
             count = await connection.value(
                 "SELECT count(*) FROM filter_rules WHERE organization_id = $1", where.organization
             )
@@ -110,9 +111,9 @@ class Rules:
             )
             if row is None:
                 # Another request was faster: with the same client_id, or with the same match.
-                known = await _by_client_id(connection, where, request.client_id)
+                known = await _by_client_id(connection, actor, where, request.client_id)
                 if known is not None:
-                    return filter_rule(known), False
+                    return known, False
                 raise _taken()
             made = filter_rule(row)
             await audit.append(connection, actor, where, "filter_rule.created", made.id)
@@ -324,16 +325,25 @@ async def _get(
     return filter_rule(row)
 
 
-async def _by_client_id(connection: Connection, where: Scope, client_id: str | None) -> Row | None:
+async def _by_client_id(
+    connection: Connection, actor: Actor, where: Scope, client_id: str | None
+) -> FilterRule | None:
+    """Raises: AlreadyExists for one that this actor must not see."""
     if client_id is None:
         return None
-    return await connection.row(
-        f"SELECT {_COLUMNS} FROM filter_rules WHERE organization_id = $1"
+    known = await connection.value(
+        "SELECT id FROM filter_rules WHERE organization_id = $1"
         " AND environment_id IS NOT DISTINCT FROM $2 AND client_id = $3",
         where.organization,
         where.environment,
         client_id,
     )
+    if known is None:
+        return None
+    try:
+        return await _get(connection, actor, known)
+    except NotFound:
+        raise AlreadyExists("Another filter rule has this client_id.") from None
 
 
 def _taken() -> AlreadyExists:

@@ -16,7 +16,7 @@ from msgspec import UNSET, UnsetType
 
 from agentpost.auth.passwords import seal, unseal
 from agentpost.auth.signatures import new_secret
-from agentpost.errors import Forbidden, Limit, NotFound
+from agentpost.errors import AlreadyExists, Forbidden, Limit, NotFound
 from agentpost.ids import EnvironmentId, InboxId, OrganizationId, WebhookId, new_id
 from agentpost.limits import WebhookLimits
 from agentpost.model.actor import Actor, Scope
@@ -105,19 +105,20 @@ class Webhooks:
 
         It is told what happens from now on.
         Raises: UnknownField; NotFound for an inbox or environment; Forbidden when it would be told
-        more than the key may read; Limit.
+        more than the key may read; Limit; AlreadyExists when a webhook that the key does not see
+        has the ``client_id``.
         """
         checks.client_id(request.client_id)
         home = _home(actor, request)
         _check_reading(actor, request.payload, request.event_types)
 
         async def write(connection: Connection, where: Scope) -> tuple[Webhook, bool]:
-            known = await self._by_client_id(connection, home, request.client_id)
+            known = await self._by_client_id(connection, actor, home, request.client_id)
             if known is not None:
                 return known, False
             # Holds off the environment's deletion, and counts one after the other.
             await connection.row("SELECT 1 FROM environments WHERE id = $1 FOR UPDATE", home)
-            known = await self._by_client_id(connection, home, request.client_id)
+            known = await self._by_client_id(connection, actor, home, request.client_id)
             if known is not None:
                 return known, False
             await self._check_room(connection, home)
@@ -256,16 +257,20 @@ class Webhooks:
         return self._seals.webhook(await row_of(connection, actor, webhook, lock=lock))
 
     async def _by_client_id(
-        self, connection: Connection, home: EnvironmentId, client_id: str | None
+        self, connection: Connection, actor: Actor, home: EnvironmentId, client_id: str | None
     ) -> Webhook | None:
+        """Raises: AlreadyExists for one that this actor must not see."""
         if client_id is None:
             return None
-        row = await connection.row(
-            f"SELECT {COLUMNS} FROM {FROM} WHERE w.environment_id = $1 AND w.client_id = $2",
-            home,
-            client_id,
+        known = await connection.value(
+            "SELECT id FROM webhooks WHERE environment_id = $1 AND client_id = $2", home, client_id
         )
-        return None if row is None else self._seals.webhook(row)
+        if known is None:
+            return None
+        try:
+            return await self._get(connection, actor, known)
+        except NotFound:
+            raise AlreadyExists("Another webhook has this client_id.") from None
 
     async def _check_room(self, connection: Connection, home: EnvironmentId) -> None:
         count = await connection.value(

@@ -8,7 +8,14 @@ from typing import Any, Final
 from msgspec import UNSET, UnsetType
 
 from agentpost.clock import now, rfc3339
-from agentpost.errors import Conflict, Limit, NotFound, PreconditionFailed, UnknownField
+from agentpost.errors import (
+    AlreadyExists,
+    Conflict,
+    Limit,
+    NotFound,
+    PreconditionFailed,
+    UnknownField,
+)
 from agentpost.http.desk import desk_of
 from agentpost.http.endpoint import Request, Response, Routes
 from agentpost.http.paging import ListBody, TimedListQuery
@@ -100,7 +107,7 @@ def _headers(fields: dict[str, str]) -> tuple[tuple[str, str], ...]:
     status=201,
     summary="Make a webhook",
     also={200: "It was made before with the same client_id"},
-    raises=(UnknownField, NotFound, Limit),
+    raises=(UnknownField, NotFound, AlreadyExists, Limit),
     examples={
         "request": {
             "url": "https://agent.example.com/hooks",

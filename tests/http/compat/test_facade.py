@@ -1,103 +1,21 @@
-"""What the façade promises beyond shapes: tenancy, rights, lists of who is allowed, labels."""
+"""What the façade promises beyond shapes: pods, lists of who is allowed, labels.
+
+Who is refused where is in tests/isolation, with the REST API.
+"""
 
 from __future__ import annotations
-
-import json
-from typing import Any
-from urllib.parse import quote
 
 import pytest
 
 from agentpost.errors import UnknownField
 from agentpost.events.agentmail import written
-from agentpost.http.compat import COMPAT
 from agentpost.http.compat.labels import as_filter, as_marks
 from agentpost.http.compat.mount import message_name, several
 from agentpost.http.compat.permissions import as_permissions, as_scopes
-from agentpost.http.endpoint import Endpoint
 from agentpost.model.actor import SCOPES, widen
 from agentpost.model.message import Address
-from agentpost.store.domains import DomainRequest
-from agentpost.store.rules import RuleRequest
 from tests.http.compat.conftest import Sdk
-from tests.http.resources.conftest import Caller, Tenant, deliver, letter
-
-ENDPOINTS = [endpoint for routes in COMPAT for endpoint in routes.endpoints]
-BODIES: dict[str, Any] = {
-    "NamesBody": {"message_ids": ["{message}"]},
-    "MarkedManyBody": {"message_ids": ["{message}"], "add_labels": "mine"},
-    "LetterBody": {"to": "ada@elsewhere.example", "text": "x"},
-    "AnsweredBody": {"text": "x"},
-}
-
-
-async def _names(tenant: Tenant) -> dict[str, str]:
-    """One of everything in an organization, by the variables of paths."""
-    inbox = await tenant.inbox("secret-inbox")
-    placed = await deliver(
-        tenant.store, inbox, letter("The secret plan", message_id="plan", to=inbox.address)
-    )
-    draft = await tenant.call("POST", f"/inboxes/{inbox.id}/drafts", {"subject": "Secret plan"})
-    domain, _ = await tenant.store.domains.create(tenant.actor, DomainRequest("acme.example"))
-    rule, _ = await tenant.store.rules.create(
-        tenant.actor, RuleRequest("send", "block", "domain", "secret.example", "organization")
-    )
-    key = await tenant.call("POST", "/api-keys", {"name": "secret", "scopes": ["inboxes:read"]})
-    return {
-        "inbox": inbox.address,
-        "pod": tenant.environment.id,
-        "message": "<plan@example.org>",
-        "thread": placed.thread,
-        "draft": draft.json["id"],
-        "domain": domain.id,
-        "key": key.json["id"],
-        "attachment": "att_01JQ8X5K2M3N4P5R6S7T8V9W00",
-        "direction": "send",
-        "list_type": "block",
-        "entry": rule.value,
-        **dict.fromkeys(("account", "app", "event", "file", "webhook"), "x"),
-    }
-
-
-async def _ask(caller: Caller, endpoint: Endpoint, names: dict[str, str]) -> Any:
-    path = endpoint.path.format(**{name: quote(value, "") for name, value in names.items()})
-    if path.endswith("/search"):
-        path += "?q=secret"
-    body = None
-    if endpoint.body is not None:
-        sample = json.dumps(BODIES.get(endpoint.body.__name__, {}))
-        body = json.loads(sample.replace("{message}", names["message"]))
-    return await caller(endpoint.method, path, body)
-
-
-async def test_nobody_sees_or_changes_what_is_anothers(acme: Tenant, globex: Tenant) -> None:
-    names = await _names(acme)
-    for endpoint in ENDPOINTS:
-        answer = await _ask(globex.call, endpoint, names)
-        assert answer.status < 500 or answer.status == 501, endpoint.path
-        assert b"secret" not in answer.octets.lower(), endpoint.path
-        owned = {"inbox", "pod", "thread", "draft", "domain", "key"}
-        if answer.status != 501 and any("{" + name + "}" in endpoint.path for name in owned):
-            assert answer.status in (404, 422), (endpoint.method, endpoint.path, answer.octets)
-
-
-async def test_a_key_without_scopes_is_refused(acme: Tenant) -> None:
-    names = await _names(acme)
-    caller = await acme.caller("jobs:read")
-    for endpoint in ENDPOINTS:
-        if endpoint.scope is not None:
-            answer = await _ask(caller, endpoint, names)
-            assert answer.status == 403, endpoint.path
-
-
-async def test_a_stranger_is_refused_everywhere(acme: Tenant) -> None:
-    names = await _names(acme)
-    stranger = Caller(acme.call.port, None)
-    acme.callers.append(stranger)
-    for endpoint in ENDPOINTS:
-        if not endpoint.public:
-            # Whoever comes without a key again and again is asked to wait.
-            assert (await _ask(stranger, endpoint, names)).status in (401, 429), endpoint.path
+from tests.http.resources.conftest import Tenant
 
 
 async def test_a_pod_shows_its_own_alone(acme: Tenant, sdk: Sdk) -> None:
