@@ -1,7 +1,8 @@
 """API keys: made, listed, narrowed, rotated and revoked (R76-R95).
 
 A key is shown in clear once; its SHA-256 is kept.  Nobody hands on more than he holds: scopes,
-environments and inboxes of a new or changed key lie inside those of the key that asks.
+environments, inboxes and networks of a new or changed key lie inside those of the key that asks,
+and it ends no later.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from agentpost.model.organization import ApiKey, Kind, NewApiKey
 from agentpost.model.page import Page, PageRequest
 from agentpost.net.networks import network
 from agentpost.store import announcing, audit, checks
+from agentpost.store.keybounds import Bounds, bounds_of
 from agentpost.store.narrowing import Narrowing, page_from, page_of
 from agentpost.store.pool import Connection, Row
 from agentpost.store.reach import check_scopes, power_of, sees
@@ -44,7 +46,8 @@ KEY_COLUMNS = (
 class KeyRequest:
     """What a new key shall be.
 
-    ``None`` for an id list means everything that the key which asks covers itself.
+    ``None`` for an id list means everything that the key which asks covers itself; without
+    ``ip_allow`` and ``expires_at`` what bounds that key bounds the new one.
     """
 
     name: str
@@ -99,7 +102,8 @@ class Keys:
                 raise Limit(f"The organization has {count} keys; it may have no more.")
             kind = await _check_places(connection, where, checked.environments, checked.inboxes)
             secret = new_api_key(kind)
-            row = await insert(connection, where.organization, secret, checked)
+            bounded = _bounded(await bounds_of(connection, actor), checked)
+            row = await insert(connection, where.organization, secret, bounded)
             if row is None:
                 known = await _by_client_id(connection, where.organization, checked.client_id)
                 assert known is not None
@@ -162,7 +166,9 @@ class Keys:
             checks.match(if_match, present.version)
             _check_alive(present)
             check_scopes(actor, frozenset(present.scopes))
-            wanted = self._checked(actor, _changed(present, change))
+            bounds = await bounds_of(connection, actor)
+            bounds.check(present)
+            wanted = _bounded(bounds, self._checked(actor, _changed(present, change)))
             await _check_places(
                 connection, Scope(present.organization), wanted.environments, wanted.inboxes
             )
@@ -203,6 +209,7 @@ class Keys:
             present = await _get(connection, actor, key, lock=True)
             _check_alive(present)
             check_scopes(actor, frozenset(present.scopes))
+            (await bounds_of(connection, actor)).check(present)
             now = clock.now()
             end = now + timedelta(seconds=overlap_s)
             await connection.execute(
@@ -461,6 +468,15 @@ def _checked_expiry(moment: datetime | None) -> datetime | None:
     if moment.tzinfo is None:
         raise checks.refuse("expires_at", "must name its time zone")
     return moment
+
+
+def _bounded(bounds: Bounds, request: KeyRequest) -> KeyRequest:
+    """The request within the bounds of who asks.  Raises: Forbidden."""
+    return replace(
+        request,
+        ip_allow=bounds.networks(request.ip_allow),
+        expires_at=bounds.end(request.expires_at),
+    )
 
 
 def _check_alive(key: ApiKey) -> None:

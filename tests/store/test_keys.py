@@ -284,6 +284,58 @@ async def test_rotation_never_prolongs(parts: Parts, acme: Tenant) -> None:
     assert (await parts.keys.get(acme.actor, old.key.id)).expires_at == end
 
 
+@pytest.mark.proves("R82")
+async def test_a_key_that_ends_makes_none_that_outlives_it(parts: Parts, acme: Tenant) -> None:
+    end = clock.now() + timedelta(hours=1)
+    ending = await make(parts, acme.actor, "keys:write", "org:read", expires_at=end)
+    maker = await parts.authentication.by_key(ending.secret, peer="192.0.2.1")
+    assert (await make(parts, maker, "org:read")).key.expires_at == end
+    sooner = end - timedelta(minutes=1)
+    assert (await make(parts, maker, "org:read", expires_at=sooner)).key.expires_at == sooner
+    with pytest.raises(Forbidden, match="ends"):
+        await make(parts, maker, "org:read", expires_at=end + timedelta(seconds=1))
+    lasting = await make(parts, acme.actor, "org:read")
+    with pytest.raises(Forbidden, match="ends"):
+        await parts.keys.update(maker, lasting.key.id, KeyChange(name="x"))
+    with pytest.raises(Forbidden, match="ends"):
+        await parts.keys.rotate(maker, lasting.key.id)
+    own = await parts.keys.update(maker, ending.key.id, KeyChange(expires_at=None))
+    assert own.expires_at == end
+    assert (await parts.keys.revoke(maker, lasting.key.id)).revoked_at is not None
+
+
+async def test_a_key_that_was_rotated_out_does_not_come_back(parts: Parts, acme: Tenant) -> None:
+    """Whoever holds it has the overlap, and no successor of his own."""
+    leaked = await make(parts, acme.actor, "keys:write", "org:read")
+    successor = await parts.keys.rotate(acme.actor, leaked.key.id, 60)
+    thief = await parts.authentication.by_key(leaked.secret, peer="192.0.2.1")
+    with pytest.raises(Forbidden):
+        await parts.keys.rotate(thief, successor.key.id)
+    ends = (await parts.keys.get(acme.actor, leaked.key.id)).expires_at
+    assert (await parts.keys.rotate(thief, leaked.key.id)).key.expires_at == ends
+    assert (await make(parts, thief, "org:read")).key.expires_at == ends
+
+
+@pytest.mark.proves("R82")
+async def test_a_key_of_some_networks_makes_none_for_others(parts: Parts, acme: Tenant) -> None:
+    held = ("192.0.2.0/24", "2001:db8::/32")
+    kept = await make(parts, acme.actor, "keys:write", "org:read", ip_allow=held)
+    maker = await parts.authentication.by_key(kept.secret, peer="192.0.2.1")
+    assert (await make(parts, maker, "org:read")).key.ip_allow == held
+    inner = ("192.0.2.7/32", "2001:db8:1::/48")
+    assert (await make(parts, maker, "org:read", ip_allow=inner)).key.ip_allow == inner
+    for outer in (("192.0.2.1", "198.51.100.1"), ("192.0.0.0/16",), ("::/0",), ("0.0.0.0/0",)):
+        with pytest.raises(Forbidden, match="networks"):
+            await make(parts, maker, "org:read", ip_allow=outer)
+    anywhere = await make(parts, acme.actor, "org:read")
+    with pytest.raises(Forbidden, match="networks"):
+        await parts.keys.update(maker, anywhere.key.id, KeyChange(name="x"))
+    with pytest.raises(Forbidden, match="networks"):
+        await parts.keys.rotate(maker, anywhere.key.id)
+    own = await parts.keys.update(maker, kept.key.id, KeyChange(ip_allow=()))
+    assert own.ip_allow == held
+
+
 async def test_a_revoked_key_stays_to_be_looked_at(parts: Parts, acme: Tenant) -> None:
     made = await make(parts, acme.actor, "org:read", client_id="one")
     with pytest.raises(PreconditionFailed):

@@ -165,6 +165,9 @@ def _made(made: NewApiKey) -> Response:
 async def create_api_key(request: Request[NewKeyBody, None]) -> Response:
     """Makes a key; ``key`` holds it in clear, this once: only its hash is kept.
 
+    It may do no more than the key that asks, in no more places, from no other networks, and ends
+    no later; what is left out is as that key has it.
+
     With a ``client_id`` that was used before, the existing key is answered with status 200 and
     without its secret.
     """
