@@ -13,10 +13,10 @@ from typing import Any, Final
 import msgspec
 
 from agentpost.clock import rfc3339
+from agentpost.events import spelling
 from agentpost.events.wire import MAX_OCTETS
 from agentpost.model.event import Event, Told
-from agentpost.model.mailbox import Flag
-from agentpost.model.message import Address, Message
+from agentpost.model.message import Address
 from agentpost.model.reading import File
 
 Data = dict[str, Any]
@@ -65,7 +65,7 @@ def _received(about: _About) -> Data:
     if told is None:
         return {"message": about.common(), "thread": None}
     message, who, reading = told.message, told.message.correspondents, told.reading
-    labels = _labels(message)
+    labels = spelling.labels(message)
     moment = rfc3339(message.created_at)
     files = () if reading is None else reading.files
     body: Data = about.common() | {
@@ -151,7 +151,9 @@ def _rejected(about: _About) -> Data:
 
 
 def _domain(about: _About) -> Data:
-    return {"domain": about.event.data}
+    event = about.event
+    told = {"environment_id": event.environment, **event.data}
+    return {"domain": spelling.whole_domain(told)}
 
 
 _TYPES: Final[dict[str, Callable[[_About], Data]]] = {
@@ -166,12 +168,6 @@ _TYPES: Final[dict[str, Callable[[_About], Data]]] = {
     "message.rejected": _rejected,
     "domain.verified": _domain,
 }
-
-
-def _labels(message: Message) -> list[str]:
-    """AgentMail's own labels beside those that somebody gave."""
-    labels = {keyword.lower() for keyword in message.keywords} | {"received"}
-    return sorted(labels if Flag.SEEN in message.flags else labels | {"unread"})
 
 
 def written(address: Address) -> str:

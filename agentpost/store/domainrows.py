@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
+from agentpost.clock import rfc3339
 from agentpost.ids import DomainId, EnvironmentId, InboxId, OrganizationId, new_id
 from agentpost.model.actor import Scope
 from agentpost.model.domain import Domain, Finding, KeyRecord
@@ -92,7 +93,17 @@ async def tell(
 
 async def tell_domain(connection: Connection, one: Domain, kind: str, **more: Any) -> None:
     """Write an event about a domain."""
-    data = {"domain_id": one.id, "domain": one.name, "status": one.status, **more}
+    data = {
+        "domain_id": one.id,
+        "domain": one.name,
+        "status": one.status,
+        "inbound": one.inbound,
+        "subdomains": one.subdomains,
+        "client_id": one.client_id,
+        "created_at": rfc3339(one.created_at),
+        "updated_at": rfc3339(one.updated_at),
+        **more,
+    }
     await tell(connection, place_of(one), kind, data)
 
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+import msgspec
+
+from agentpost.events import spelling
+from agentpost.events.spelling import compact
 from agentpost.http.compat.mount import (
     Anything,
     PageQuery,
     asked,
     at,
-    compact,
     mounted,
     relisted,
     within,
@@ -21,16 +24,6 @@ routes = mounted("Domains")
 
 _MANY: Final = ("/domains", "/pods/{pod}/domains")
 _ONE: Final = tuple(path + "/{domain}" for path in _MANY)
-
-_STATUS: Final = {
-    "pending": "PENDING",
-    "verifying": "VERIFYING",
-    "verified": "VERIFIED",
-    "failed": "FAILED",
-    "suspended": "INVALID",
-}
-_FOUND: Final = {"pending": "MISSING", "missing": "MISSING", "wrong": "INVALID", "found": "VALID"}
-_TYPES: Final = ("TXT", "CNAME", "MX")
 
 
 class NewBody(Body, frozen=True, forbid_unknown_fields=True):
@@ -54,44 +47,18 @@ class ChangedBody(Body, frozen=True, forbid_unknown_fields=True):
 
 
 def item(domain: domains.DomainBody) -> Anything:
-    """A domain in a list.
-
-    What comes back of mail that was sent is always told, and nobody is watched reading.
-    """
-    return compact(
-        {
-            "pod_id": domain.environment_id,
-            "domain_id": domain.id,
-            "domain": domain.domain,
-            "feedback_enabled": True,
-            "inbound_enabled": domain.inbound,
-            "subdomains_enabled": domain.subdomains,
-            "tracking_enabled": False,
-            "client_id": domain.client_id,
-            "updated_at": domain.updated_at,
-            "created_at": domain.created_at,
-        }
-    )
+    """A domain in a list."""
+    return spelling.domain(_told(domain))
 
 
 def shape(domain: domains.DomainBody) -> Anything:
-    """A domain with its records; those of kinds that AgentMail does not know are left out."""
-    records = [
-        compact(
-            {
-                "type": record.type,
-                "name": record.name,
-                "value": record.value,
-                "status": _FOUND[record.status],
-                "priority": record.priority,
-                "reason": record.reason,
-            }
-        )
-        for record in domain.records
-        if record.type in _TYPES
-    ]
-    more = {"status": _STATUS[domain.status], "reason": domain.reason}
-    return {**item(domain), **compact(more), "records": records}
+    """A domain with its records."""
+    return spelling.whole_domain(_told(domain))
+
+
+def _told(domain: domains.DomainBody) -> Anything:
+    """A domain as events tell it."""
+    return {**msgspec.to_builtins(domain), "domain_id": domain.id}
 
 
 @at(

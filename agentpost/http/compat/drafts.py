@@ -8,6 +8,7 @@ from msgspec import UNSET, field
 
 from agentpost.errors import NotFound
 from agentpost.events.agentmail import written
+from agentpost.events.spelling import compact
 from agentpost.http.compat import labels, letters
 from agentpost.http.compat.letters import Addresses, SentFile, given_files, recipients
 from agentpost.http.compat.messages import GivenLabels, attachment_of
@@ -18,7 +19,6 @@ from agentpost.http.compat.mount import (
     as_list,
     asked,
     at,
-    compact,
     inbox_of,
     message_name,
     messages_of,

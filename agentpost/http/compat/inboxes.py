@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, Final, Literal
 
+from agentpost.events.spelling import compact
 from agentpost.http.compat.mount import (
     Anything,
     PageQuery,
     asked,
     at,
-    compact,
     mounted,
     relisted,
     within,

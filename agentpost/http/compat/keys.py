@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final, Literal
 
 from agentpost.errors import NotSupported
+from agentpost.events.spelling import compact
 from agentpost.http.compat.mount import (
     Anything,
     PageQuery,
@@ -12,7 +13,6 @@ from agentpost.http.compat.mount import (
     asked,
     at,
     bound,
-    compact,
     mounted,
     relisted,
 )

@@ -1,7 +1,8 @@
 """Labels as AgentMail has them: those that clients give, and those that say how a message stands.
 
 ``received`` or ``sent``, ``unread``, ``spam``, ``trash`` and ``blocked`` are no keywords here but
-direction, flag, folder and state; reading, filtering and changing them is translated.
+direction, flag, folder and state; filtering and changing them is translated here, reading them in
+``events/spelling.py``.
 """
 
 from __future__ import annotations
@@ -9,42 +10,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from agentpost.http.resources.shown import labels_of
-from agentpost.model.mailbox import Flag
-from agentpost.model.message import Message, Thread
+from agentpost.events import spelling
+from agentpost.events.spelling import FOLDERS
+from agentpost.model.message import Thread
 from agentpost.store import checks
 
-FOLDERS: Final = {"spam": "Junk", "trash": "Trash"}
 _SENT_FOLDER: Final = "Sent"
 INBOX: Final = "INBOX"
 _FIXED: Final = frozenset({"received", "sent", "draft", "scheduled", "blocked"})
 """They say what happened, and nobody can say otherwise."""
-_STATES: Final = {"draft": "draft", "scheduled": "scheduled", "held": "scheduled"}
-
-
-def _plain(keywords: tuple[str, ...]) -> set[str]:
-    """Labels that clients give; keywords of mail programs, such as $Forwarded, are none."""
-    return {label for label in labels_of(keywords) if not label.startswith("$")}
-
-
-def of_message(message: Message) -> list[str]:
-    """All labels of a message."""
-    labels = _plain(message.keywords)
-    if message.direction == "inbound":
-        labels.add("received")
-    else:
-        labels.add(_STATES.get(message.state, "sent"))
-    if Flag.SEEN not in message.flags:
-        labels.add("unread")
-    if message.state == "blocked":
-        labels.add("blocked")
-    labels |= {label for label, folder in FOLDERS.items() if folder == message.folder}
-    return sorted(labels)
 
 
 def of_thread(thread: Thread) -> list[str]:
     """A thread's own labels and those of its messages."""
-    labels = {*thread.labels, *_plain(thread.message_labels)}
+    labels = {*thread.labels, *spelling.plain(thread.message_labels)}
     if thread.received_at is not None:
         labels.add("received")
     if thread.sent_at is not None:

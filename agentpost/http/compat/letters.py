@@ -8,13 +8,13 @@ import msgspec
 from msgspec import Meta
 
 from agentpost.clock import rfc3339
+from agentpost.events import spelling
 from agentpost.events.agentmail import people, written
-from agentpost.http.compat import labels
+from agentpost.events.spelling import compact
 from agentpost.http.compat.mount import (
     Anything,
     as_list,
     bracketed,
-    compact,
     message_name,
 )
 from agentpost.http.desk import Desk
@@ -89,7 +89,7 @@ def item(message: Message, inbox: str, attached: tuple[File, ...] = ()) -> Anyth
             "inbox_id": inbox,
             "thread_id": message.thread,
             "message_id": message_name(message.id, message.rfc_message_id),
-            "labels": labels.of_message(message),
+            "labels": spelling.labels(message),
             "timestamp": moment,
             "from": written(who.from_[0]) if who.from_ else "",
             "to": people(who.to),

@@ -9,13 +9,13 @@ from __future__ import annotations
 from typing import Any, Final
 
 from agentpost.errors import AlreadyExists, Conflict, NotFound
+from agentpost.events.spelling import compact
 from agentpost.http.compat.mount import (
     Anything,
     PageQuery,
     addresses,
     asked,
     at,
-    compact,
     inbox_of,
     mounted,
     relisted,

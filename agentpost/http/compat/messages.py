@@ -7,6 +7,7 @@ from typing import Annotated, Any, Final, Literal
 from msgspec import Meta, field
 
 from agentpost.errors import NotFound
+from agentpost.events import spelling
 from agentpost.http.compat import labels, letters
 from agentpost.http.compat.mount import (
     Anything,
@@ -214,7 +215,7 @@ async def _changed(request: Request[Any, None], local: LocalAddress, message: st
 def _update_body(message: Message) -> Anything:
     return {
         "message_id": message_name(message.id, message.rfc_message_id),
-        "labels": labels.of_message(message),
+        "labels": spelling.labels(message),
     }
 
 

@@ -201,11 +201,6 @@ def bracketed(message_ids: Iterable[str]) -> list[str]:
     return [f"<{one}>" for one in message_ids]
 
 
-def compact(body: dict[str, Any]) -> dict[str, Any]:
-    """Without what is absent: AgentMail leaves it out."""
-    return {name: value for name, value in body.items() if value is not None}
-
-
 def as_list(given: str | list[str] | None) -> list[str]:
     """One or several, as a list."""
     if given is None:

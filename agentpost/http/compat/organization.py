@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from agentpost.clock import rfc3339
-from agentpost.http.compat.mount import Anything, addresses, compact, mounted
+from agentpost.events.spelling import compact
+from agentpost.http.compat.mount import Anything, addresses, mounted
 from agentpost.http.desk import desk_of
 from agentpost.http.endpoint import Request, Response
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from agentpost.http.compat.mount import Anything, PageQuery, asked, compact, mounted, relisted
+from agentpost.events.spelling import compact
+from agentpost.http.compat.mount import Anything, PageQuery, asked, mounted, relisted
 from agentpost.http.endpoint import Body, Request, Response
 from agentpost.http.paging import TimedListQuery
 from agentpost.http.resources import environments

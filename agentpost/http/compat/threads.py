@@ -9,7 +9,9 @@ from msgspec import Meta, field
 
 from agentpost.clock import rfc3339
 from agentpost.errors import NotFound
+from agentpost.events import spelling
 from agentpost.events.agentmail import people
+from agentpost.events.spelling import compact
 from agentpost.http.compat import labels, letters
 from agentpost.http.compat.messages import attachment_of, included, single
 from agentpost.http.compat.mount import (
@@ -19,7 +21,6 @@ from agentpost.http.compat.mount import (
     addresses,
     asked,
     at,
-    compact,
     inbox_of,
     listed,
     message_name,
@@ -208,7 +209,7 @@ async def update_thread(request: Request[LabelledBody, None]) -> Response:
     request, body = await within(request), request.body
     await _present(request, "labels:write")
     marks = labels.as_marks(body.add_labels or [], body.remove_labels or [])
-    away = marks.folder in labels.FOLDERS.values()
+    away = marks.folder in spelling.FOLDERS.values()
     if marks.folder is not None and not away:
         await _bring_back(request)
     if not marks.nothing:
@@ -230,7 +231,7 @@ async def _bring_back(request: Request[Any, Any]) -> None:
         await store.messages.restore(actor, name, "labels:write")
     for name in await store.threads.message_ids(actor, thread, "labels:write"):
         message = await store.messages.get(actor, name, "labels:write")
-        if message.folder == labels.FOLDERS["spam"]:
+        if message.folder == spelling.FOLDERS["spam"]:
             change = MessageChange(folder=labels.INBOX)
             await store.messages.update(actor, name, change, "labels:write")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from agentpost.events.spelling import compact
 from agentpost.http.compat.mount import (
     Anything,
     PageQuery,
@@ -11,7 +12,6 @@ from agentpost.http.compat.mount import (
     asked,
     at,
     bound,
-    compact,
     listed,
     mounted,
 )
