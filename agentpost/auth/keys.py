@@ -16,7 +16,7 @@ from typing import Final, Literal, cast
 from agentpost.errors import AuthenticationFailed
 from agentpost.model.organization import Kind
 
-SecretKind = Literal["api_key", "mail_credential"]
+SecretKind = Literal["api_key", "mail_credential", "polling_token"]
 
 KEY_FORM: Final = "ap_sk_ (then live_, dev_ or test_ if wanted) and 32 to 64 letters or digits"
 """What an API key looks like, in words, for errors."""
@@ -25,7 +25,10 @@ _BASE62: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz
 _RANDOM_CHARACTERS: Final = 32
 _SHOWN_CHARACTERS: Final = 6
 _KEY: Final = re.compile(r"(ap_sk_(?:(live|dev|test)_)?)([A-Za-z0-9]{32,64})", re.ASCII)
-_MAIL: Final = re.compile(r"(ap_mail_)([A-Za-z0-9]{32,64})", re.ASCII)
+_OTHERS: Final[tuple[tuple[SecretKind, re.Pattern[str]], ...]] = (
+    ("mail_credential", re.compile(r"(ap_mail_)([A-Za-z0-9]{32,64})", re.ASCII)),
+    ("polling_token", re.compile(r"(ap_poll_)([A-Za-z0-9]{32,64})", re.ASCII)),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,19 +58,25 @@ def new_mail_credential() -> Secret:
     return parse_secret("ap_mail_" + _random())
 
 
-def parse_secret(text: str) -> Secret:
-    """A presented API key or mail credential.
+def new_polling_token() -> Secret:
+    """A new token that reads one polling webhook."""
+    return parse_secret("ap_poll_" + _random())
 
-    Raises: AuthenticationFailed when it is neither, without saying what is wrong with it.
+
+def parse_secret(text: str) -> Secret:
+    """A presented API key, mail credential or token of a polling webhook.
+
+    Raises: AuthenticationFailed when it is none, without saying what is wrong with it.
     """
     key = _KEY.fullmatch(text)
     if key is not None:
         head, kind, random = key.groups()
         shown = head + random[:_SHOWN_CHARACTERS]
         return Secret(text, "api_key", cast("Kind | None", kind), shown)
-    mail = _MAIL.fullmatch(text)
-    if mail is not None:
-        return Secret(text, "mail_credential", None, mail[1] + mail[2][:_SHOWN_CHARACTERS])
+    for other, form in _OTHERS:
+        match = form.fullmatch(text)
+        if match is not None:
+            return Secret(text, other, None, match[1] + match[2][:_SHOWN_CHARACTERS])
     raise AuthenticationFailed
 
 

@@ -161,6 +161,19 @@ class ApprovalOver(Problem):
     )
 
 
+class ConsumerBusy(Problem):
+    """A consumer of a polling webhook was given events and has not said what became of them."""
+
+    column = Column(
+        "consumer_busy",
+        423,
+        "INUSE",
+        (450, "4.5.0"),
+        "The consumer was given events that it has not committed yet.",
+        "Commit them, or wait until their lease is over; readers beside each other need names of their own.",
+    )
+
+
 class ClaimLost(Problem):
     """The lease on a message is over."""
 

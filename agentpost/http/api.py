@@ -224,7 +224,11 @@ class _Exchange:
         try:
             if secret is None:
                 raise AuthenticationFailed
-            actor = await self.api.services.authenticator.by_key(secret, peer=self.peer.address)
+            authenticator, peer = self.api.services.authenticator, self.peer.address
+            if self.endpoint.polling:
+                actor = await authenticator.by_polling_token(secret, peer=peer)
+            else:
+                actor = await authenticator.by_key(secret, peer=peer)
         except Problem as problem:
             if problem.column.http in (401, 403):
                 self.allowance = governor.take_stranger(self.peer.network)

@@ -142,6 +142,8 @@ class Endpoint:
     """The path itself opens something: the log gets its beginning only."""
     key_field: bool = False
     """Takes the key in the field x-api-key too, where other servers of its kind expect it."""
+    polling: bool = False
+    """The token of a polling webhook is asked for, and no key."""
 
 
 class Routes:
@@ -179,6 +181,7 @@ class Routes:
         gate: Gate | None = None,
         secret_path: bool = False,
         key_field: bool = False,
+        polling: bool = False,
     ) -> Callable[[Handler], Handler]:
         """Declare the decorated handler as an endpoint; it stays callable by itself."""
 
@@ -215,6 +218,7 @@ class Routes:
                     gate,
                     secret_path,
                     key_field,
+                    polling,
                 )
             )
             return handler

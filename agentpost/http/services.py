@@ -26,6 +26,13 @@ class Authenticator(Protocol):
         """
         ...
 
+    async def by_polling_token(self, token: str, *, peer: str | None) -> Actor:
+        """Whoever reads a polling webhook with this token, from the address ``peer``.
+
+        Raises: AuthenticationFailed, Expired, Forbidden, Overloaded.
+        """
+        ...
+
     async def has_environment(
         self, organization: OrganizationId, environment: EnvironmentId
     ) -> bool:

@@ -34,6 +34,7 @@ from agentpost.limits.work import (
     IndexingLimits,
     JobLimits,
     MetricsLimits,
+    PollingLimits,
     SweepLimits,
     WebhookLimits,
 )
@@ -67,6 +68,7 @@ __all__ = [
     "MetricsLimits",
     "MimeLimits",
     "PolicyLimits",
+    "PollingLimits",
     "RelayLimits",
     "SesLimits",
     "SmartHostLimits",

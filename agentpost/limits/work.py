@@ -246,3 +246,33 @@ class WebhookLimits:
     """Events of a window that one transaction queues again."""
     history: int = 20
     """Attempts of one delivery that are remembered briefly."""
+
+
+@dataclass(frozen=True, slots=True)
+class PollingLimits:
+    """Webhooks that are read instead of being delivered; times in seconds."""
+
+    max_webhooks: int = 10
+    """Of one organization, environment or inbox, as AgentMail has it."""
+    max_channels: int = 10
+    """Environments and inboxes that one of them names, together."""
+    max_types: int = 100
+    """Types that one of them names: more than there are."""
+    max_consumers: int = 100
+    """Whose positions are kept for one of them; a name for every run would leave a row each."""
+    max_consumer_characters: int = 256
+    """The name of a consumer, as of a client_id."""
+    events: int = 50
+    """Events of one answer, unless fewer or more are asked for."""
+    max_events: int = 200
+    """Each is read with its message: half a second, and clients wait for fifteen."""
+    answer_octets: int = 4 * 1024 * 1024
+    """An answer ends after the event that reaches it; one event may have a megabyte of text."""
+    lease_s: float = 30.0
+    """For a consumer to work on what it was given, unless it asks for another time."""
+    max_lease_s: float = 3_600.0
+    """A longer one would keep the next run of a program that ended from its events."""
+    note_s: float = 60.0
+    """Between two notes of how far a consumer has looked that is given nothing; each is a write."""
+    max_offset: int = 2_000_000_000
+    """Where the numbers of events begin anew: some clients have 32 bits for them."""

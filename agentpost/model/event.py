@@ -79,6 +79,10 @@ SCOPE_OF: Final[dict[str, str]] = {
 it is not told of either."""
 
 
+HEARING: Final = frozenset({"messages:read", *SCOPE_OF.values()})
+"""Scopes that decide what is told to who may hear of events at all."""
+
+
 @dataclass(frozen=True, slots=True)
 class Event:
     """One event as it is kept: ``data`` names the message; its text is read when it is told."""

@@ -20,6 +20,7 @@ from agentpost.errors import AuthenticationFailed, Expired, Forbidden
 from agentpost.ids import EnvironmentId, InboxId, OrganizationId, is_id
 from agentpost.limits import IdentityLimits
 from agentpost.model.actor import Actor, Scope, system_actor, widen
+from agentpost.model.event import HEARING
 from agentpost.model.inbox import LocalAddress
 from agentpost.net.networks import Network, covers, networks
 from agentpost.store.directory import LOCAL_COLUMNS, local_address
@@ -40,6 +41,10 @@ SELECT k.id, k.organization_id, k.scopes, k.environment_ids, k.inbox_ids, k.ip_a
         WHERE e.organization_id = k.organization_id AND e.is_default) AS default_environment
 FROM api_keys k JOIN organizations o ON o.id = k.organization_id
 """
+_POLLING: Final = (
+    _KEY + " JOIN polling_webhooks w ON w.key_id = k.id AND w.organization_id = k.organization_id"
+    " WHERE w.token_hash = $1"
+)
 _MAIL: Final = """
 SELECT c.id, c.organization_id, c.inbox_id, i.environment_id, c.protocols, c.read_only,
     c.approver, c.expires_at, c.revoked_at, o.tier
@@ -93,13 +98,29 @@ class Authentication:
         parsed = parse_secret(secret)
         if parsed.kind != "api_key":
             raise AuthenticationFailed
-        key = (parsed.hash, "", source)
+        return await self._holder(_KEY + " WHERE k.secret_hash = $1", parsed.hash, source, peer)
+
+    async def by_polling_token(self, token: str, *, peer: str | None) -> Actor:
+        """Whoever reads a polling webhook with this token: the key that it was given to, for
+        hearing of events alone.  Whether it is still the webhook's is decided where it is read.
+
+        Raises: as ``by_key``, for the key.
+        """
+        parsed = parse_secret(token)
+        if parsed.kind != "polling_token":
+            raise AuthenticationFailed
+        holder = await self._holder(_POLLING, parsed.hash, "polling", peer)
+        return replace(holder, scopes=holder.scopes & HEARING | {"events:read"})
+
+    async def _holder(self, sql: str, digest: bytes, source: str, peer: str | None) -> Actor:
+        """The actor of the key that ``sql`` finds by the digest of a secret."""
+        key = (digest, "", source)
         known = self._known.get(key)
         if known is None:
             generation = self._known.generation
 
             async def read(connection: Connection, _: Scope) -> Row | None:
-                return await connection.row(_KEY + " WHERE k.secret_hash = $1", key[0])
+                return await connection.row(sql, digest)
 
             credential = _live_key(await self._door.read(system_actor(), None, None, read))
             known = _Login(credential, replace(credential.actor, source=source), None)

@@ -69,7 +69,7 @@ class Events:
         async def read(connection: Connection, _: Scope) -> tuple[int, list[Row]]:
             settled: int = await connection.value("SELECT settled_seq()")
             query = Narrowing(limit, "ASC")
-            _reach(query, actor)
+            reach_of(query, actor)
             query.add("e.seq > {0} AND e.seq < {1}", seq, settled)
             if types is not None:
                 query.add("e.type = ANY ({0})", list(types))
@@ -167,7 +167,7 @@ class Events:
 
         async def read(connection: Connection, _: Scope) -> list[Row]:
             query = Narrowing(page.limit + 1, "DESC" if page.descending else "ASC")
-            _reach(query, actor)
+            reach_of(query, actor)
             query.add("e.seq < settled_seq()")
             if wanted.types:
                 query.add("e.type = ANY ({0})", list(wanted.types))
@@ -214,7 +214,7 @@ class Events:
 
         async def read(connection: Connection, _: Scope) -> Row | None:
             query = Narrowing(1, "ASC")
-            _reach(query, actor)
+            reach_of(query, actor)
             query.add("e.id = {0}", event)
             return await connection.row(
                 f"SELECT e.* FROM events e WHERE {query.condition}", *query.arguments
@@ -249,7 +249,7 @@ ORDER BY e.organization_id, e.seq
 """One statement, so that what is settled and the rows are of one moment."""
 
 
-def _reach(query: Narrowing, actor: Actor) -> None:
+def reach_of(query: Narrowing, actor: Actor) -> None:
     """Keep to what the actor may hear of.  ``Events.sees`` says the same of one event."""
     reach(query, actor, None, "e", deleted=True)
     hidden = [kind for kind, scope in SCOPE_OF.items() if not actor.may(scope)]

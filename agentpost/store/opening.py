@@ -15,6 +15,7 @@ from agentpost.store.audit import Audit
 from agentpost.store.authentication import Authentication
 from agentpost.store.blobs import Blobs, BlobsAt, open_blobs
 from agentpost.store.claims import Claims
+from agentpost.store.consuming import Consuming
 from agentpost.store.conversations import Conversations
 from agentpost.store.credentials import Credentials
 from agentpost.store.deployment import Deployment
@@ -39,6 +40,7 @@ from agentpost.store.messagenames import MessageNames
 from agentpost.store.messages import Messages
 from agentpost.store.metrics import Metrics
 from agentpost.store.organizations import Organizations
+from agentpost.store.polling import Polling
 from agentpost.store.pool import Database, PoolLimits
 from agentpost.store.refusals import Refusals
 from agentpost.store.reputation import Reputation
@@ -118,6 +120,8 @@ class Store:
     refusals: Refusals
     webhooks: Webhooks
     webhook_log: WebhookLog
+    polling: Polling
+    consuming: Consuming
     forget: Callable[[str], None]
     """To be told the ids and addresses of inboxes, keys and recipients that have changed."""
     domains: Domains
@@ -211,6 +215,8 @@ def _store(
         refusals=Refusals(door, forget),
         webhooks=Webhooks(door, settings, committed.tell_queued),
         webhook_log=WebhookLog(door, committed.tell_queued),
+        polling=Polling(door),
+        consuming=Consuming(door),
         forget=forget,
         domains=Domains(door, settings, forget),
         domain_looks=DomainLooks(door, settings, forget),

@@ -29,6 +29,7 @@ PlaceKind = Literal[
     "domain",
     "upload",
     "export",
+    "polling_webhook",
 ]
 
 _LOCATE: dict[PlaceKind, str] = {
@@ -48,6 +49,10 @@ _LOCATE: dict[PlaceKind, str] = {
     "export": "SELECT organization_id, environment_id, NULL AS inbox_id FROM exports WHERE id = $1",
     "approval": "SELECT organization_id, environment_id, inbox_id FROM approvals WHERE id = $1",
     "claim": "SELECT organization_id, environment_id, inbox_id FROM claims WHERE id = $1",
+    # It ends with its inbox, and goes on when that is restored.
+    "polling_webhook": "SELECT w.organization_id, w.environment_id, w.inbox_id"
+    " FROM polling_webhooks w WHERE w.id = $1 AND (w.inbox_id IS NULL OR EXISTS"
+    " (SELECT 1 FROM inboxes i WHERE i.id = w.inbox_id AND i.deleted_at IS NULL))",
 }
 
 _LIVE = " AND EXISTS (SELECT 1 FROM inboxes i WHERE i.id = {}inbox_id AND i.deleted_at IS NULL)"
@@ -73,6 +78,7 @@ _NAMES: dict[PlaceKind, str] = {
     "export": "export",
     "approval": "approval",
     "claim": "claim",
+    "polling_webhook": "polling webhook",
 }
 
 
@@ -172,7 +178,7 @@ class Door:
             raise absent
         found = Scope(
             OrganizationId(row["organization_id"]),
-            EnvironmentId(row["environment_id"]),
+            None if row["environment_id"] is None else EnvironmentId(row["environment_id"]),
             None if row["inbox_id"] is None else InboxId(row["inbox_id"]),
         )
         try:

@@ -110,7 +110,7 @@ class Webhooks:
         """
         checks.client_id(request.client_id)
         home = _home(actor, request)
-        _check_reading(actor, request.payload, request.event_types)
+        check_reading(actor, request.payload, request.event_types)
 
         async def write(connection: Connection, where: Scope) -> tuple[Webhook, bool]:
             known = await self._by_client_id(connection, actor, home, request.client_id)
@@ -123,7 +123,7 @@ class Webhooks:
                 return known, False
             await self._check_room(connection, home)
             environments = request.environments or (home,)
-            await _check_environments(connection, actor, where, environments)
+            await check_environments(connection, actor, where, environments)
             inboxes = await _inboxes(connection, actor, where, environments, request.inboxes)
             made = WebhookId(new_id("whk"))
             await self._insert(connection, where, home, made, request, environments, inboxes, actor)
@@ -176,9 +176,9 @@ class Webhooks:
             present = await self._get(connection, actor, webhook, lock=True)
             checks.match(if_match, present.version)
             types = _chosen(change.event_types, present.event_types)
-            _check_reading(actor, _chosen(change.payload, present.payload), types)
+            check_reading(actor, _chosen(change.payload, present.payload), types)
             environments: Sequence[str] = _chosen(change.environments, present.environments)
-            await _check_environments(connection, actor, where, environments)
+            await check_environments(connection, actor, where, environments)
             inboxes: Sequence[str] | None = present.inboxes
             if not isinstance(change.inboxes, UnsetType):
                 inboxes = await _inboxes(connection, actor, where, environments, change.inboxes)
@@ -455,9 +455,10 @@ async def _switch(connection: Connection, webhook: WebhookId, *, on: bool) -> No
         )
 
 
-async def _check_environments(
+async def check_environments(
     connection: Connection, actor: Actor, where: Scope, environments: Sequence[str]
 ) -> None:
+    """Refuse environments that are not there for the actor.  Raises: UnknownField, NotFound."""
     if not environments:
         raise checks.refuse("environment_ids", "must name an environment, or be left out")
     found = await connection.rows(
@@ -513,7 +514,7 @@ def _home(actor: Actor, request: WebhookRequest) -> EnvironmentId:
     )
 
 
-def _check_reading(actor: Actor, payload: Payload, types: Sequence[str]) -> None:
+def check_reading(actor: Actor, payload: Payload, types: Sequence[str]) -> None:
     """Refuse to let a webhook read mail that its maker may not.  Raises: Forbidden."""
     for each in sorted(set(types) & SCOPE_OF.keys()):
         if not actor.may(SCOPE_OF[each]):

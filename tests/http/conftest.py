@@ -42,6 +42,9 @@ class Keys:
             raise AuthenticationFailed
         return actor
 
+    async def by_polling_token(self, token: str, *, peer: str | None) -> Actor:
+        raise AuthenticationFailed
+
     async def has_environment(
         self, organization: OrganizationId, environment: EnvironmentId
     ) -> bool:

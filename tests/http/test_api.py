@@ -112,6 +112,9 @@ class Keys:
             raise TABLE["unauthenticated"]
         return self.actor
 
+    async def by_polling_token(self, token: str, *, peer: str | None) -> Actor:
+        raise TABLE["unauthenticated"]
+
     async def has_environment(
         self, organization: OrganizationId, environment: EnvironmentId
     ) -> bool:

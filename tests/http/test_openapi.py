@@ -75,6 +75,9 @@ class NoKeys:
     async def by_key(self, secret: str, *, peer: str | None, source: str = "rest") -> Actor:
         raise TABLE["unauthenticated"]
 
+    async def by_polling_token(self, token: str, *, peer: str | None) -> Actor:
+        raise TABLE["unauthenticated"]
+
     async def has_environment(
         self, organization: OrganizationId, environment: EnvironmentId
     ) -> bool:

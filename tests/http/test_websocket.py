@@ -132,6 +132,9 @@ class Keys:
             raise AuthenticationFailed
         return self.actor
 
+    async def by_polling_token(self, token: str, *, peer: str | None) -> Actor:
+        raise AuthenticationFailed
+
     async def has_environment(
         self, organization: OrganizationId, environment: EnvironmentId
     ) -> bool:

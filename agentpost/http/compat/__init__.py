@@ -6,6 +6,7 @@ Source: version 2.0.18 of AgentMail's Python SDK, whose own methods test it.
 from typing import Final
 
 from agentpost.http.compat import (
+    consuming,
     domains,
     drafts,
     elsewhere,
@@ -16,6 +17,7 @@ from agentpost.http.compat import (
     metrics,
     organization,
     pods,
+    polling,
     sending,
     socket,
     threads,
@@ -36,6 +38,8 @@ COMPAT: Final[tuple[Routes, ...]] = (
     lists.routes,
     metrics.routes,
     webhooks.routes,
+    polling.routes,
+    consuming.routes,
     socket.routes,
     elsewhere.routes,
 )

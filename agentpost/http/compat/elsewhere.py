@@ -18,12 +18,6 @@ _ARMOR: Final = "/inboxes/{inbox}/messages/{message}/agent-armor"
 _KEEP: Final = "Keep accounts of other services in a program of your own."
 _AGENDA: Final = "Keep the calendar elsewhere; invitations arrive as attachments (text/calendar)."
 _SHARE: Final = "Send files as attachments; POST /api/v1/attachments takes large ones beforehand."
-_POLLING: Final[tuple[tuple[Method, str], ...]] = (
-    ("GET", ""),
-    ("POST", ""),
-    ("GET", "/{webhook}"),
-    ("DELETE", "/{webhook}"),
-)
 
 ABSENT: Final[dict[str, tuple[tuple[Method, str], ...]]] = {
     _KEEP: (
@@ -71,11 +65,6 @@ ABSENT: Final[dict[str, tuple[tuple[Method, str], ...]]] = {
     "There are no features to join; everything that is there is on.": (
         ("GET", "/organizations/labs"),
         ("POST", "/organizations/labs"),
-    ),
-    "Open the WebSocket /v0, or resume GET /api/v1/stream with Last-Event-ID.": tuple(
-        (method, place + "/webhooks/polling" + one)
-        for place in ("", "/inboxes/{inbox}", "/pods/{pod}")
-        for method, one in _POLLING
     ),
 }
 """Methods and paths by what to do instead."""

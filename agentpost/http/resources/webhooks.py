@@ -76,7 +76,8 @@ def _url(request: Request[Any, Any], url: str) -> str:
     return url
 
 
-def _types(types: list[str]) -> tuple[str, ...]:
+def event_types(types: list[str]) -> tuple[str, ...]:
+    """Types that a webhook may name, each once.  Raises: UnknownField."""
     for number, each in enumerate(types):
         if each not in TYPES and each != ALL_TYPES:
             raise checks.refuse(f"event_types[{number}]", "is no type of event")
@@ -125,7 +126,7 @@ async def create_webhook(request: Request[NewWebhookBody, None]) -> Response:
     body = request.body
     wanted = WebhookRequest(
         url=_url(request, body.url),
-        event_types=DEFAULT_TYPES if body.event_types is None else _types(body.event_types),
+        event_types=DEFAULT_TYPES if body.event_types is None else event_types(body.event_types),
         environments=None if body.environment_ids is None else _unique(body.environment_ids),
         inboxes=None if body.inbox_ids is None else tuple(body.inbox_ids),
         payload=body.payload,
@@ -183,7 +184,9 @@ async def update_webhook(request: Request[ChangedWebhookBody, None]) -> Response
     body = request.body
     change = WebhookChange(
         url=body.url if isinstance(body.url, UnsetType) else _url(request, body.url),
-        event_types=UNSET if isinstance(body.event_types, UnsetType) else _types(body.event_types),
+        event_types=UNSET
+        if isinstance(body.event_types, UnsetType)
+        else event_types(body.event_types),
         environments=UNSET
         if isinstance(body.environment_ids, UnsetType)
         else _unique(body.environment_ids),
@@ -291,7 +294,7 @@ async def replay_webhook(request: Request[ReplayBody, None]) -> Response:
     before = body.before or now()
     if before <= body.after:
         raise checks.refuse("before", "must be later than after")
-    types = None if body.event_types is None else _types(body.event_types)
+    types = None if body.event_types is None else event_types(body.event_types)
     window = Window(body.after, before, None if types and ALL_TYPES in types else types)
     webhook = request.params["webhook"]
     job = await desk_of(request).store.webhook_log.replay(request.actor, webhook, window)

@@ -144,7 +144,7 @@ def sdk_of(tenant: Tenant) -> Iterator[Sdk]:
 
 @pytest.fixture
 async def api(database_url: str, tmp_path: Path) -> AsyncIterator[Api]:
-    async with running(database_url, tmp_path) as started:
+    async with running(database_url, tmp_path, reached=True) as started:
         yield started
 
 

@@ -89,7 +89,7 @@ class Caller:
             ):
                 path = "/api/v1" + path
             answer = await self._exchange(method, path, body, fields)
-            if not path.startswith("/v0/"):  # AgentMail describes that.
+            if not path.startswith(("/v0/", "/api/v1/app/")):  # AgentMail and Svix describe those.
                 described.check(method, path, answer.status, answer.fields, answer.octets)
             return answer
 
@@ -189,7 +189,12 @@ def letter(
 
 
 async def deliver(
-    store: Store, inbox: Inbox, octets: bytes | None = None, *, role: Role = "inbox"
+    store: Store,
+    inbox: Inbox,
+    octets: bytes | None = None,
+    *,
+    role: Role = "inbox",
+    events: tuple[str, ...] = (),
 ) -> Placed:
     """Put a message into a mailbox of an inbox, as delivery (or submission, in Sent) does."""
     octets = letter() if octets is None else octets
@@ -202,6 +207,7 @@ async def deliver(
         source="imap" if outbound else "smtp",
         state={"drafts": "draft", "sent": "stored"}.get(role, "received"),
         role=role,
+        events=events,
     )
     deposit = Deposit(octets, summarise(octets), (arrival,))
     where = Scope(inbox.organization, inbox.environment, inbox.id)
@@ -261,12 +267,24 @@ class Api:
 
 @asynccontextmanager
 async def running(
-    database_url: str, directory: Path, blobs: BlobsAt | None = None, **settings: Any
+    database_url: str,
+    directory: Path,
+    blobs: BlobsAt | None = None,
+    *,
+    reached: bool = False,
+    **settings: Any,
 ) -> AsyncIterator[Api]:
     """The API of one worker on a port of its own; large messages are below ``directory``, or at
-    ``blobs``.
+    ``blobs``.  It names that port in its URLs when it is to be ``reached`` by them.
     """
     stopping = trio.Event()
+    listening = socket.socket()
+    listening.bind(("127.0.0.1", 0))
+    listening.listen(100)
+    listening.setblocking(False)
+    port = listening.getsockname()[1]
+    if reached:
+        settings["public_url"] = f"http://127.0.0.1:{port}"
     config = replace(
         Config(),
         data_dir=directory,
@@ -282,11 +300,7 @@ async def running(
         logins = Logins(store.authentication)
         policy = make_policy(store, frozenset({config.shared_domain}))
         submission = make_submission(config, store, logins, policy, MessageLimits())
-        listening = socket.socket()
-        listening.bind(("127.0.0.1", 0))
-        listening.listen(100)
-        listening.setblocking(False)
-        api = Api(listening.getsockname()[1], store, bus)
+        api = Api(port, store, bus)
         server = await make_server(
             config, store, submission, policy, bus, MessageLimits(), stopping, dns=api.zone
         )
