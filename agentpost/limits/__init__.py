@@ -35,6 +35,7 @@ from agentpost.limits.work import (
     JobLimits,
     MetricsLimits,
     PollingLimits,
+    SearchLimits,
     SweepLimits,
     WebhookLimits,
 )
@@ -70,6 +71,7 @@ __all__ = [
     "PolicyLimits",
     "PollingLimits",
     "RelayLimits",
+    "SearchLimits",
     "SesLimits",
     "SmartHostLimits",
     "SnsLimits",

@@ -76,6 +76,41 @@ class IndexingLimits:
 
 
 @dataclass(frozen=True, slots=True)
+class SearchLimits:
+    """What one search may ask, and how much is looked at for it."""
+
+    max_query_characters: int = 1_000
+    """A sentence or two; longer ones come of a mistake, such as a letter in place of a query."""
+    max_query_terms: int = 32
+    """Things to look for in one query: each is looked for in every message that may fit."""
+    max_query_depth: int = 8
+    """Parentheses and negations within one another."""
+    max_looks: int = 50_000
+    """Messages looked at for one answer, about half a second's; the next page goes on from there."""
+    looks_at_once: int = 10_000
+    """Of these in one operation of the database, so that others have a turn."""
+    first_looks: int = 1_000
+    """The same for the first operation of a search: most find what they want there."""
+    max_octets: int = 16 * 1024 * 1024
+    """Read for one answer of messages whose text is not indexed, or not as a whole: each costs a
+    thousand times a look."""
+    octets_at_once: int = 4 * 1024 * 1024
+    """Read of these by one operation."""
+    max_highlighted_octets: int = 4 * 1024 * 1024
+    """Read of the messages of one page for the fragments that are shown of their texts."""
+    max_highlighted_characters: int = 100_000
+    """Of one text that fragments are looked for in."""
+    fragments: int = 2
+    """Shown of one field."""
+    fragment_characters: int = 160
+    """Of one fragment: two lines."""
+    facet_hits: int = 1_000
+    """Messages counted for facets: the latest ones that were found."""
+    facet_values: int = 20
+    """Values told of one facet, those with most messages."""
+
+
+@dataclass(frozen=True, slots=True)
 class ClaimLimits:
     """How messages are leased to those who work on them; times in seconds."""
 

@@ -36,6 +36,8 @@ _FIELDS = (*_ADDRESS_FIELDS, b"subject")
 _ADDRESSES = re.compile(rb"(?m)^(?:from|to|b?cc)[ \t]*:((?:.*\n[ \t])*.*)")
 # Comments, quoting, and white space where an address has none.
 _SPELLED_OTHERWISE = re.compile(rb'[(\\\[]|"\s*@|\s[@.]|[@.]\s|<[^>]*[\s"]')
+WHITE = re.compile(r"[\t-\r ]+")
+"""Between the words of a text, folded: the other white space has become this by then."""
 _LINE_ENDS = re.compile(r"\r\n?")
 _SOLID = re.compile(r"[!-9;-~]+", re.ASCII)
 # Encoded words, transfer encodings, HTML, flowed lines that lose their space, and charsets that
@@ -70,6 +72,11 @@ def fold(text: str) -> str:
         return storable(text.lower())
     normal = unicodedata.normalize
     return normal("NFKC", normal("NFKC", storable(text)).casefold())
+
+
+def words_of(text: str) -> tuple[str, ...]:
+    """``text`` as folded words, to be found one after the other; empty when it has none."""
+    return tuple(word for word in WHITE.split(fold(text)) if word)
 
 
 @dataclass(frozen=True, slots=True)
