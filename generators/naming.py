@@ -40,6 +40,7 @@ OPERATIONS: Final[dict[str, tuple[str, str]]] = {
     "rotate_credential": ("credentials", "rotate"),
     "list_messages": ("messages", "list"),
     "list_inbox_messages": ("messages", "list"),
+    "search_messages": ("messages", "search"),
     "send_message": ("messages", "send"),
     "get_message": ("messages", "get"),
     "update_message": ("messages", "update"),
@@ -65,6 +66,7 @@ OPERATIONS: Final[dict[str, tuple[str, str]]] = {
     "delete_folder": ("folders", "delete"),
     "list_threads": ("threads", "list"),
     "list_inbox_threads": ("threads", "list"),
+    "search_threads": ("threads", "search"),
     "get_thread": ("threads", "get"),
     "get_transcript": ("threads", "transcript"),
     "update_thread": ("threads", "update"),
@@ -141,6 +143,8 @@ ELSEWHERE: Final = frozenset(
         # The same under another path.
         "get_inbox_message",
         "send_message_alias",
+        "search_messages_by_post",
+        "search_threads_by_post",
         # What mail programs and browsers ask for.
         "get_well_known_autoconfig",
         "get_autoconfig",

@@ -656,6 +656,170 @@ class Label(Model):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MessagesFound(Model):
+    """One page of what was found, newest first."""
+
+    data: list[FoundMessage]
+    next_cursor: str | None
+    """For the next page; null on the last."""
+    has_more: bool
+    incomplete: bool
+    """The page ended before it was full, because much had to be looked at; next_cursor goes on from there."""
+    facets: Facets | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundMessage(Model):
+    """A message as lists show it, with where it was found."""
+
+    id: str
+    inbox_id: str
+    thread_id: str
+    environment_id: str
+    direction: Literal["inbound", "outbound"]
+    status: str
+    """received, draft, stored, queued, sent, delivered, bounced, complained, rejected or failed."""
+    subject: str
+    from_address: Address | None
+    to_addresses: list[Address]
+    cc_addresses: list[Address]
+    labels: list[str]
+    folder: str | None
+    seen: bool
+    has_attachments: bool
+    created_at: datetime
+    """RFC 3339 in UTC."""
+    bcc_addresses: list[Address] | None
+    """Of what this inbox sent."""
+    reply_to: list[Address] | None
+    preview: str | None
+    flagged: bool | None
+    answered: bool | None
+    source: str | None
+    """rest, smtp, imap, simulator: the way it came in."""
+    size: int | None
+    """Octets of the raw message."""
+    rfc_message_id: str | None
+    """Message-ID with its angle brackets."""
+    in_reply_to: str | None
+    automated: bool | None
+    """A machine sent it: answering it may loop."""
+    delivered_to: str | None
+    """The envelope's recipient, with its +tag."""
+    tag: str | None
+    """What follows the + in delivered_to."""
+    metadata: dict[str, Any] | None
+    modseq: int | None
+    """Version; what IMAP and changes call modseq."""
+    received_at: datetime | None
+    sent_at: datetime | None
+    references: list[str] | None
+    date: datetime | None
+    """What the sender's Date field says."""
+    authentication: dict[str, Any] | None
+    text_body: str | None
+    html_body: str | None
+    """As the sender wrote it: sanitise before showing."""
+    extracted_text: str | None
+    """Without quotations and signatures."""
+    extracted_html: str | None
+    """The same, sanitised."""
+    hidden_text_removed: bool | None
+    """The message holds text that people do not see: in no size or colour, off the screen, in invisible characters. It is left out here, and is in html_body and raw."""
+    truncated: bool | None
+    """extracted_text is longer than max_chars."""
+    headers: list[HeaderField] | None
+    attachments: list[Attachment] | None
+    delivery: Delivery | None
+    """Of what this inbox sent."""
+    highlights: list[Highlight] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Highlight(Model):
+    """A fragment of a field in which something was found, as plain text on one line."""
+
+    field: Literal["from", "subject", "text", "to"]
+    """to: recipients of all kinds."""
+    fragment: str
+    spans: list[Span]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Span(Model):
+    """Characters of a fragment that were looked for: from ``start`` to before ``end``."""
+
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facets(Model):
+    """How what was found is spread, the most frequent first."""
+
+    labels: list[Facet]
+    folders: list[Facet]
+    senders: list[Facet]
+    inboxes: list[Facet]
+    counted: int
+    """Messages that were counted, the latest found."""
+    complete: bool
+    """These are all that there are."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facet(Model):
+    """A value, and how many of the messages have it."""
+
+    value: str
+    message_count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ThreadsFound(Model):
+    """One page of the threads of what was found, the latest found first."""
+
+    data: list[FoundThread]
+    next_cursor: str | None
+    """For the next page; null on the last."""
+    has_more: bool
+    incomplete: bool
+    """The page ended before it was full, because much had to be looked at; next_cursor goes on from there."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundThread(Model):
+    """A thread as lists show it, with the latest message that was found in it, and where."""
+
+    id: str
+    thread_id: str
+    inbox_id: str
+    environment_id: str
+    subject: str
+    participants: list[Address]
+    senders: list[Address]
+    recipients: list[Address]
+    preview: str
+    """How its latest message begins."""
+    message_count: int
+    unread_count: int
+    has_attachments: bool
+    labels: list[str]
+    message_labels: list[str]
+    last_message_at: datetime
+    """RFC 3339 in UTC."""
+    received_at: datetime | None
+    sent_at: datetime | None
+    created_at: datetime
+    """RFC 3339 in UTC."""
+    messages: dict[str, Any] | None
+    """Only where one thread is read, by a key with messages:read."""
+    message_id: str
+    """Its latest message that was found."""
+    highlights: list[Highlight] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Draft(Model):
     """A draft; its texts and files stand only where one draft is read."""
 

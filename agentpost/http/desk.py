@@ -23,6 +23,7 @@ from agentpost.mail.domains import DomainTerms
 from agentpost.mail.fetching import Fetching
 from agentpost.mail.notifications import Notifications
 from agentpost.mail.policy import Policy
+from agentpost.mail.searching import Searching
 from agentpost.mail.verification import Verification
 from agentpost.net.networks import Network
 from agentpost.store.opening import Store
@@ -59,6 +60,7 @@ class Desk(Services):
     appending: Appending
     attaching: Attaching
     fetching: Fetching
+    searching: Searching
     links: FileLinks
     governor: Governor
     policy: Policy

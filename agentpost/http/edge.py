@@ -35,6 +35,7 @@ from agentpost.mail.domains import domain_terms
 from agentpost.mail.fetching import Fetching
 from agentpost.mail.policy import Policy
 from agentpost.mail.receiving import Receiving, make_receiving
+from agentpost.mail.searching import Searching
 from agentpost.mail.submission import Submission
 from agentpost.mail.verification import FreshDns, make_verification
 from agentpost.model.dns import Dns
@@ -99,6 +100,7 @@ async def make_server(
         appending=Appending(store.messages, store.mailboxes, message, submission),
         attaching=attaching,
         fetching=Fetching(egress, attaching.most),
+        searching=Searching(store.message_search),
         links=FileLinks(await store.deployment.secret(LINK_SEAL), settings.http_url),
         governor=governor,
         policy=policy,

@@ -67,6 +67,11 @@ async def new_text(content: MessageContent) -> NewText:
     return await beside(len(content.octets), lambda: _new_text(content))
 
 
+def plain_text(content: MessageContent) -> str:
+    """The text of a message as far as people see it; empty without text.  Works in this thread."""
+    return without_unseen(best_text(unpack(content.parts), content.octets) or "")[0]
+
+
 async def extracts(content: MessageContent) -> Extracts:
     """The codes and links of a message as far as people see them, and its new text."""
     return await beside(len(content.octets), lambda: _extracts(content))

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
@@ -77,6 +77,12 @@ def fold(text: str) -> str:
 def words_of(text: str) -> tuple[str, ...]:
     """``text`` as folded words, to be found one after the other; empty when it has none."""
     return tuple(word for word in WHITE.split(fold(text)) if word)
+
+
+def words_pattern(phrases: Iterable[Sequence[str]]) -> re.Pattern[str]:
+    """Finds any of the phrases, each of folded words in a row, in a folded text."""
+    rows = [WHITE.pattern.join(map(re.escape, words)) for words in phrases]
+    return re.compile("|".join(sorted(rows, key=len, reverse=True)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,6 +218,21 @@ class Content:
         if self._plain is not None and "\n" not in needle:
             return self._plain_holds(needle, leaf)
         return not self._surely_lacks(needle) and _contains(self._texts, leaf)
+
+    def has_words(self, words: Sequence[str], fields: Iterable[TextField]) -> bool:
+        """Whether one of ``fields`` has the folded ``words`` in a row, with white space between
+        them; fields are those of ``FIELD_ORDER``, and the body."""
+        in_a_row = words_pattern([words])
+        return any(
+            all(self.matches(TextLeaf(field, word)) for word in words)
+            and (len(words) == 1 or in_a_row.search(self._text_of(field)) is not None)
+            for field in fields
+        )
+
+    def _text_of(self, field: TextField) -> str:
+        if field is TextField.BODY:
+            return self._texts.body
+        return self._of_header.fields[FIELD_ORDER.index(field)]
 
     @cached_property
     def _texts(self) -> Texts:

@@ -42,10 +42,15 @@ _ROWS_AT_ONCE = 4096
 
 @dataclass(frozen=True, slots=True)
 class PackText:
-    """The folded texts of one message in UTF-8: its header lines of any kind, and its body."""
+    """The folded texts of one message in UTF-8: its header lines of any kind, and its body.
+
+    ``fields`` are texts made of the header, such as an address without the comments inside it: what
+    holds one of their strings may hold it, but none of their words is in a text for sure.
+    """
 
     header: Sequence[bytes]
     body: bytes
+    fields: Sequence[bytes] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +75,13 @@ def pack_of(texts: Sequence[PackText]) -> Generator[None, None, Pack]:
     width = (len(texts) + 7) // 8
     in_header: dict[bytes, int] = defaultdict(int)
     in_body: dict[bytes, int] = defaultdict(int)
+    in_fields: dict[bytes, int] = defaultdict(int)
     bit = 1 << width * 8
     for text in texts:
         bit >>= 1
         _note_words(in_header, text.header, bit)
         _note_words(in_body, (text.body,), bit)
+        _note_words(in_fields, text.fields, bit)
         yield
     octets = sum(len(text.body) + sum(map(len, text.header)) for text in texts)
     buckets = _buckets(octets // max(1, len(texts)))
@@ -82,10 +89,11 @@ def pack_of(texts: Sequence[PackText]) -> Generator[None, None, Pack]:
     last = buckets - 1
     few = len(texts) // _FREQUENT
     frequent: list[bytes] = []
-    for at, word in enumerate(in_header.keys() | in_body.keys()):
+    for at, word in enumerate(in_header.keys() | in_body.keys() | in_fields.keys()):
         having = in_header.get(word, 0) | in_body.get(word, 0)
+        maybe = having | in_fields.get(word, 0)
         for gram in _grams(word):
-            slices[gram & last] |= having
+            slices[gram & last] |= maybe
         if having.bit_count() > few and len(word) > 2:
             frequent.append(word)
         if at % _WORDS_AT_ONCE == 0:

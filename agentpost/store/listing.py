@@ -7,6 +7,7 @@ messages there are by their primary key, which is slow for a small inbox beside 
 
 from __future__ import annotations
 
+from collections.abc import Set as AbstractSet
 from datetime import datetime
 
 from agentpost.ids import ulid_time
@@ -55,6 +56,15 @@ _BLOCKED = (
     " ON b.id = q.mailbox_id WHERE q.message_id = m.id AND b.role = 'junk'))"
 )
 """A filter rule blocks its sender, and nobody has taken it out of Junk."""
+
+
+LIES_IN = (
+    "EXISTS (SELECT 1 FROM placements f JOIN mailboxes g ON g.id = f.mailbox_id"
+    " WHERE f.message_id = m.id AND g.name = ANY ({0}::text[]))"
+)
+"""It is in one of these folders."""
+LABELLED = "folded(coalesce(p.keywords, '{{}}')) @> folded({0}::text[])"
+"""It has all of these labels."""
 
 
 class Listing:
@@ -116,7 +126,7 @@ def listed(row: Row) -> Listed:
 
 def _span(query: Narrowing, inbox: str, wanted: MessageFilter, page: PageRequest) -> None:
     """The part of the inbox's messages that the page may come from, by the pair of its index."""
-    low, high = _bounds(wanted.after, wanted.before)
+    low, high = id_bounds(wanted.after, wanted.before)
     if page.position is not None:
         if page.descending:
             high = min(high, page.position[0])
@@ -127,7 +137,7 @@ def _span(query: Narrowing, inbox: str, wanted: MessageFilter, page: PageRequest
     )
 
 
-def _bounds(after: datetime | None, before: datetime | None) -> tuple[str, str]:
+def id_bounds(after: datetime | None, before: datetime | None) -> tuple[str, str]:
     """Ids between which all messages of a time lie: an id begins with its own moment."""
     low = "msg_" if after is None else f"msg_{_time_of_id(after, -_SLACK_MS)}"
     high = "msg_~" if before is None else f"msg_{_time_of_id(before, _SLACK_MS)}~"
@@ -163,34 +173,48 @@ def _columns(query: Narrowing, wanted: MessageFilter) -> None:
 
 def _placement(query: Narrowing, place: Scope | None, wanted: MessageFilter) -> str:
     """Conditions on where the message lies and how it is marked; the source of these columns."""
-    hides = "false"
     if wanted.folder is not None:
-        query.add(
-            "EXISTS (SELECT 1 FROM placements f JOIN mailboxes g ON g.id = f.mailbox_id"
-            " WHERE f.message_id = m.id AND g.name = {0})",
-            wanted.folder,
-        )
+        query.add(LIES_IN, [wanted.folder])
+        if "blocked" not in wanted.include:
+            query.add(f"NOT {_BLOCKED}")
+        placed = _PLACED.format(hides="false")
     else:
-        hidden = ["drafts"]
-        if "trash" not in wanted.include:
-            hidden.append("trash")
-        if "spam" not in wanted.include:
-            hidden.append("junk")
-        if place is not None and place.inbox is not None:
-            hides = query.spelled(_HIDES_HERE, place.inbox, hidden)
-        else:
-            hides = query.spelled(_HIDES_ANYWHERE, hidden)
-        seen = "p.hidden IS NOT TRUE"
-        query.add(f"({seen} OR {_BLOCKED})" if "blocked" in wanted.include else seen)
-    if "blocked" not in wanted.include and (wanted.folder is not None or "spam" in wanted.include):
-        query.add(f"NOT {_BLOCKED}")
+        placed = visible(query, place, wanted.include)
     if wanted.seen is not None:
         query.add("(coalesce(p.flags, 0) & 1 <> 0) = {0}", wanted.seen)
     if wanted.flagged is not None:
         query.add("(coalesce(p.flags, 0) & 4 <> 0) = {0}", wanted.flagged)
-    keywords = "folded(coalesce(p.keywords, '{{}}'))"
     if wanted.labels:
-        query.add(keywords + " @> folded({0}::text[])", list(wanted.labels))
+        query.add(LABELLED, list(wanted.labels))
     if wanted.not_labels:
-        query.add("NOT " + keywords + " && folded({0}::text[])", list(wanted.not_labels))
+        keywords = "folded(coalesce(p.keywords, '{{}}'))"
+        query.add(f"NOT {keywords} && folded({{0}}::text[])", list(wanted.not_labels))
+    return placed
+
+
+def visible(
+    query: Narrowing,
+    place: Scope | None,
+    include: AbstractSet[str],
+    folders: AbstractSet[str] = frozenset(),
+) -> str:
+    """Keep to messages that lists show, or that lie in one of ``folders``; the source ``p`` of
+    their placements as one."""
+    hidden = ["drafts"]
+    if "trash" not in include:
+        hidden.append("trash")
+    if "spam" not in include:
+        hidden.append("junk")
+    if place is not None and place.inbox is not None:
+        hides = query.spelled(_HIDES_HERE, place.inbox, hidden)
+    else:
+        hides = query.spelled(_HIDES_ANYWHERE, hidden)
+    ways = ["p.hidden IS NOT TRUE"]
+    if "blocked" in include:
+        ways.append(_BLOCKED)
+    elif folders or "spam" in include:
+        query.add(f"NOT {_BLOCKED}")
+    if folders:
+        ways.append(query.spelled(LIES_IN, sorted(folders)))
+    query.add(f"({' OR '.join(ways)})")
     return _PLACED.format(hides=hides)

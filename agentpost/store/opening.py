@@ -46,6 +46,7 @@ from agentpost.store.refusals import Refusals
 from agentpost.store.reputation import Reputation
 from agentpost.store.rules import Rules
 from agentpost.store.search import Search
+from agentpost.store.search_messages import MessageSearch
 from agentpost.store.settings import StoreSettings
 from agentpost.store.store import Door
 from agentpost.store.suppressions import Suppressions
@@ -108,6 +109,7 @@ class Store:
     holds: Holds
     events: Events
     search: Search
+    message_search: MessageSearch
     idempotency: Idempotency
     uploads: Uploads
     mcp: McpSessions
@@ -203,6 +205,7 @@ def _store(
         holds=Holds(door, committer, blobs, committed, committed.tell_queued),
         events=Events(door),
         search=Search(door),
+        message_search=MessageSearch(door, blobs),
         idempotency=Idempotency(door),
         uploads=Uploads(door),
         mcp=McpSessions(door),

@@ -21,20 +21,12 @@ from agentpost.mime.packs import grams_of, word_of
 from agentpost.model.actor import Actor, Scope
 from agentpost.model.search import Day, IdLeaf, Leaf, Matches, SentLeaf, TextField, TextLeaf
 from agentpost.store.pool import Connection, Row
+from agentpost.store.search_terms import COLUMNS, MOST_GRAMS, literal
 from agentpost.store.store import Door
 
-_MOST_GRAMS = 16
-"""Trigrams of what is asked for that candidates are chosen by; more hardly narrow further."""
 _FEW = 256
 """Placements asked about that are looked at one by one rather than through the index."""
 
-_COLUMNS = {
-    TextField.FROM: "from_text",
-    TextField.TO: "to_text",
-    TextField.CC: "cc_text",
-    TextField.BCC: "bcc_text",
-    TextField.SUBJECT: "subject_text",
-}
 _COMPARED = {Day.BEFORE: "<", Day.ON: "=", Day.SINCE: ">="}
 
 
@@ -107,7 +99,7 @@ def statement(leaf: Leaf, few: bool) -> tuple[str, list[object]]:
         return _scan("message_fields", f"t.sent_day {_COMPARED[leaf.when]} $3", few, 4), [leaf.day]
     needle = fold(leaf.text)
     octets = needle.encode("utf-8", "replace")
-    column = _COLUMNS.get(leaf.field)
+    column = COLUMNS.get(leaf.field)
     if column is not None:
         return _scan("message_fields", f"position($3 IN t.{column}) > 0", few, 4), [octets]
     if leaf.field is TextField.HEADER:
@@ -123,13 +115,13 @@ def _text(with_headers: bool, needle: str, octets: bytes, few: bool) -> tuple[st
         return _scan("message_texts", f"({condition})", few, 4), [octets]
     return (
         "SELECT search_text($1, $2, $3, $4, $5, $6)",
-        [octets, grams_of((needle,), _MOST_GRAMS), word_of(needle), with_headers],
+        [octets, grams_of((needle,), MOST_GRAMS), word_of(needle), with_headers],
     )
 
 
 def _header(leaf: TextLeaf, needle: str, octets: bytes, few: bool) -> tuple[str, list[object]]:
     prefix = header_prefix(leaf.name)
-    line = f"{_literal(prefix)}[^\n]*{_literal(needle)}" if needle else None
+    line = f"{literal(prefix)}[^\n]*{literal(needle)}" if needle else None
     arguments: list[object] = [prefix.encode("utf-8", "replace"), octets, line]
     if few:
         condition = (
@@ -138,7 +130,7 @@ def _header(leaf: TextLeaf, needle: str, octets: bytes, few: bool) -> tuple[str,
             " ELSE false END"
         )
         return _scan("message_texts", condition, few, 6), arguments
-    grams = grams_of((prefix, needle), _MOST_GRAMS)
+    grams = grams_of((prefix, needle), MOST_GRAMS)
     return "SELECT search_header($1, $2, $3, $4, $5, $6)", [*arguments, grams]
 
 
@@ -154,13 +146,6 @@ def _scan(table: str, condition: str, few: bool, after: int, key: str = "message
     return (
         f"SELECT place($1, $2, ARRAY(SELECT t.{key}::text FROM {table} t"
         f" WHERE t.inbox_id = $1 AND {condition}))"
-    )
-
-
-def _literal(text: str) -> str:
-    """``text`` as a regular expression of PostgreSQL that finds just that."""
-    return "".join(
-        f"\\{one}" if one.isascii() and not one.isalnum() and one != "\n" else one for one in text
     )
 
 

@@ -157,15 +157,17 @@ WITH enough AS (
     FROM enough e JOIN message_fields f ON f.inbox_id = e.inbox_id AND f.pack IS NULL
     ORDER BY f.message_id LIMIT $2
 )
-SELECT t.message_id, t.headers, t.parts, t.body
+SELECT t.message_id, t.headers, t.parts, t.body, f.from_text, f.to_text, f.cc_text
 FROM oldest o JOIN message_texts t ON t.message_id = o.message_id
+JOIN message_fields f ON f.message_id = o.message_id
 WHERE o.before < $3 ORDER BY t.message_id
 """
 _PACK = "SELECT pack_messages($1, $2, $3, $4, $5, $6, $7)"
 
 
 def _pack_text(row: Row) -> PackText:
-    return PackText((row["headers"], row["parts"]), row["body"])
+    fields = (row["from_text"], row["to_text"], row["cc_text"])
+    return PackText((row["headers"], row["parts"]), row["body"], fields)
 
 
 def _columns(indexed: Sequence[Indexed]) -> list[list[Any]]:

@@ -96,6 +96,21 @@ class Threads:
 
         return await self._door.read(actor, scope, Place("thread", thread), read)
 
+    async def some(self, actor: Actor, threads: Sequence[str]) -> dict[ThreadId, Thread]:
+        """Those of the threads that exist for the actor, by id."""
+
+        async def read(connection: Connection, _: Scope) -> list[Row]:
+            query = Narrowing(len(threads), "ASC")
+            reach(query, actor, None, "t", deleted=True)
+            query.add("t.id = ANY ({0})", list(threads))
+            return await connection.rows(
+                f"SELECT {_COLUMNS} FROM threads t, {_SUMMARY} WHERE {query.condition}",
+                *query.arguments,
+            )
+
+        found = await self._door.read(actor, "threads:read", None, read)
+        return {ThreadId(row["id"]): _thread(row) for row in found}
+
     async def state(self, actor: Actor, thread: str) -> tuple[InboxId, str]:
         """The inbox of a thread, and a text that changes whenever anything of it does.
 

@@ -741,6 +741,57 @@ class Messages:
         answer: models.MessageDelivery = self._call(Call("GET", target, models.MessageDelivery))
         return answer
 
+    def search(
+        self,
+        *,
+        q: str,
+        inbox: str | NotGiven | None = NOT_GIVEN,
+        mode: str | NotGiven = NOT_GIVEN,
+        after: datetime | str | NotGiven | None = NOT_GIVEN,
+        before: datetime | str | NotGiven | None = NOT_GIVEN,
+        include: Sequence[Literal["blocked", "spam", "trash"]] | NotGiven = NOT_GIVEN,
+        highlights: bool | NotGiven = NOT_GIVEN,
+        limit: int | NotGiven = NOT_GIVEN,
+        facets: bool | NotGiven = NOT_GIVEN,
+    ) -> models.MessagesFound:
+        """Search messages.
+
+        Messages that fit ``q``, newest first, of one inbox or of all that the key covers.
+
+        Nothing is passed over, whether it is indexed already or not.  Drafts, and what lies only in
+        Trash or Junk, are left out unless ``q`` names the folder or ``include`` does.
+
+        q: What to look for: words, "phrases", -not, OR, parentheses, from: to: cc: subject: label: in: has: is: after: before:
+        inbox: In this inbox only: its id or address; else in all
+        mode: text; other modes do not exist
+        after: Made at this moment or later
+        before: Made earlier than this
+        include: Also what lies only in Junk or Trash, or came from a blocked sender; needs spam:read, trash:read, blocked:read
+        highlights: Show where it was found
+        limit: Rows of one page
+        facets: Count labels, folders, senders and inboxes
+        """
+        target = "/api/v1/search"
+        answer: models.MessagesFound = self._call(
+            Call(
+                "GET",
+                target,
+                models.MessagesFound,
+                query=given(
+                    q=q,
+                    inbox=inbox,
+                    mode=mode,
+                    after=after,
+                    before=before,
+                    include=include,
+                    highlights=highlights,
+                    limit=limit,
+                    facets=facets,
+                ),
+            )
+        )
+        return answer
+
 
 class AsyncMessages:
     """Messages, sent and received."""
@@ -1470,5 +1521,56 @@ class AsyncMessages:
         target = path("/api/v1/messages/{}/delivery", message_id)
         answer: models.MessageDelivery = await self._call(
             Call("GET", target, models.MessageDelivery)
+        )
+        return answer
+
+    async def search(
+        self,
+        *,
+        q: str,
+        inbox: str | NotGiven | None = NOT_GIVEN,
+        mode: str | NotGiven = NOT_GIVEN,
+        after: datetime | str | NotGiven | None = NOT_GIVEN,
+        before: datetime | str | NotGiven | None = NOT_GIVEN,
+        include: Sequence[Literal["blocked", "spam", "trash"]] | NotGiven = NOT_GIVEN,
+        highlights: bool | NotGiven = NOT_GIVEN,
+        limit: int | NotGiven = NOT_GIVEN,
+        facets: bool | NotGiven = NOT_GIVEN,
+    ) -> models.MessagesFound:
+        """Search messages.
+
+        Messages that fit ``q``, newest first, of one inbox or of all that the key covers.
+
+        Nothing is passed over, whether it is indexed already or not.  Drafts, and what lies only in
+        Trash or Junk, are left out unless ``q`` names the folder or ``include`` does.
+
+        q: What to look for: words, "phrases", -not, OR, parentheses, from: to: cc: subject: label: in: has: is: after: before:
+        inbox: In this inbox only: its id or address; else in all
+        mode: text; other modes do not exist
+        after: Made at this moment or later
+        before: Made earlier than this
+        include: Also what lies only in Junk or Trash, or came from a blocked sender; needs spam:read, trash:read, blocked:read
+        highlights: Show where it was found
+        limit: Rows of one page
+        facets: Count labels, folders, senders and inboxes
+        """
+        target = "/api/v1/search"
+        answer: models.MessagesFound = await self._call(
+            Call(
+                "GET",
+                target,
+                models.MessagesFound,
+                query=given(
+                    q=q,
+                    inbox=inbox,
+                    mode=mode,
+                    after=after,
+                    before=before,
+                    include=include,
+                    highlights=highlights,
+                    limit=limit,
+                    facets=facets,
+                ),
+            )
         )
         return answer

@@ -251,6 +251,53 @@ class Threads:
         answer: models.Thread = self._call(Call("POST", target, models.Thread))
         return answer
 
+    def search(
+        self,
+        *,
+        q: str,
+        inbox: str | NotGiven | None = NOT_GIVEN,
+        mode: str | NotGiven = NOT_GIVEN,
+        after: datetime | str | NotGiven | None = NOT_GIVEN,
+        before: datetime | str | NotGiven | None = NOT_GIVEN,
+        include: Sequence[Literal["blocked", "spam", "trash"]] | NotGiven = NOT_GIVEN,
+        highlights: bool | NotGiven = NOT_GIVEN,
+        limit: int | NotGiven = NOT_GIVEN,
+    ) -> models.ThreadsFound:
+        """Search threads.
+
+        Threads with a message that fits ``q``, the latest such message first.
+
+        One message has to fit all of ``q``.  Needs the scope messages:read as well.
+
+        q: What to look for: words, "phrases", -not, OR, parentheses, from: to: cc: subject: label: in: has: is: after: before:
+        inbox: In this inbox only: its id or address; else in all
+        mode: text; other modes do not exist
+        after: Made at this moment or later
+        before: Made earlier than this
+        include: Also what lies only in Junk or Trash, or came from a blocked sender; needs spam:read, trash:read, blocked:read
+        highlights: Show where it was found
+        limit: Rows of one page
+        """
+        target = "/api/v1/search/threads"
+        answer: models.ThreadsFound = self._call(
+            Call(
+                "GET",
+                target,
+                models.ThreadsFound,
+                query=given(
+                    q=q,
+                    inbox=inbox,
+                    mode=mode,
+                    after=after,
+                    before=before,
+                    include=include,
+                    highlights=highlights,
+                    limit=limit,
+                ),
+            )
+        )
+        return answer
+
     def transcript(
         self,
         thread_id: str,
@@ -518,6 +565,53 @@ class AsyncThreads:
         """
         target = path("/api/v1/threads/{}/restore", thread_id)
         answer: models.Thread = await self._call(Call("POST", target, models.Thread))
+        return answer
+
+    async def search(
+        self,
+        *,
+        q: str,
+        inbox: str | NotGiven | None = NOT_GIVEN,
+        mode: str | NotGiven = NOT_GIVEN,
+        after: datetime | str | NotGiven | None = NOT_GIVEN,
+        before: datetime | str | NotGiven | None = NOT_GIVEN,
+        include: Sequence[Literal["blocked", "spam", "trash"]] | NotGiven = NOT_GIVEN,
+        highlights: bool | NotGiven = NOT_GIVEN,
+        limit: int | NotGiven = NOT_GIVEN,
+    ) -> models.ThreadsFound:
+        """Search threads.
+
+        Threads with a message that fits ``q``, the latest such message first.
+
+        One message has to fit all of ``q``.  Needs the scope messages:read as well.
+
+        q: What to look for: words, "phrases", -not, OR, parentheses, from: to: cc: subject: label: in: has: is: after: before:
+        inbox: In this inbox only: its id or address; else in all
+        mode: text; other modes do not exist
+        after: Made at this moment or later
+        before: Made earlier than this
+        include: Also what lies only in Junk or Trash, or came from a blocked sender; needs spam:read, trash:read, blocked:read
+        highlights: Show where it was found
+        limit: Rows of one page
+        """
+        target = "/api/v1/search/threads"
+        answer: models.ThreadsFound = await self._call(
+            Call(
+                "GET",
+                target,
+                models.ThreadsFound,
+                query=given(
+                    q=q,
+                    inbox=inbox,
+                    mode=mode,
+                    after=after,
+                    before=before,
+                    include=include,
+                    highlights=highlights,
+                    limit=limit,
+                ),
+            )
+        )
         return answer
 
     async def transcript(

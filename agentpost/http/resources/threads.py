@@ -140,7 +140,7 @@ class ThreadBody(msgspec.Struct, frozen=True, omit_defaults=True):
 
 _ADA: Final = {"email": "ada@example.org", "name": "Ada"}
 _US: Final = {"email": "support@acme.example", "name": None}
-_EXAMPLE: Final[dict[str, Any]] = {
+EXAMPLE: Final[dict[str, Any]] = {
     "id": "thr_01JQ8X5K2M3N4P5R6S7T8V9W00",
     "thread_id": "thr_01JQ8X5K2M3N4P5R6S7T8V9W00",
     "inbox_id": "inb_01JQ8X5K2M3N4P5R6S7T8V9W00",
@@ -199,7 +199,7 @@ def _shown(thread: Thread) -> Response:
     query=ThreadsQuery,
     answer=ListBody[ThreadBody],
     summary="List threads",
-    examples=page_of(_EXAMPLE),
+    examples=page_of(EXAMPLE),
     raises=(Forbidden,),
 )
 async def list_threads(request: Request[None, ThreadsQuery]) -> Response:
@@ -214,7 +214,7 @@ async def list_threads(request: Request[None, ThreadsQuery]) -> Response:
     query=ThreadsQuery,
     answer=ListBody[ThreadBody],
     summary="List an inbox's threads",
-    examples=page_of(_EXAMPLE),
+    examples=page_of(EXAMPLE),
     raises=(Forbidden,),
 )
 async def list_inbox_threads(request: Request[None, ThreadsQuery]) -> Response:
@@ -267,7 +267,7 @@ def filter_of(actor: Actor, query: ThreadsQuery) -> MessageFilter:
     answer=ThreadBody,
     summary="Get a thread",
     raises=(Forbidden,),
-    examples={"response": _EXAMPLE},
+    examples={"response": EXAMPLE},
 )
 async def get_thread(request: Request[None, ThreadQuery]) -> Response:
     """One thread with a page of its messages, oldest first unless asked otherwise.
@@ -299,7 +299,7 @@ async def get_thread(request: Request[None, ThreadQuery]) -> Response:
     summary="Change a thread",
     raises=(UnknownField, MailboxNotFound, PreconditionFailed),
     conditional=True,
-    examples={"request": {"add_labels": ["billing"], "seen": True}, "response": _EXAMPLE},
+    examples={"request": {"add_labels": ["billing"], "seen": True}, "response": EXAMPLE},
 )
 async def update_thread(request: Request[ChangedThreadBody, None]) -> Response:
     """Labels the thread; marks all its messages as seen or not, moves them all to a folder.
@@ -332,7 +332,7 @@ async def update_thread(request: Request[ChangedThreadBody, None]) -> Response:
     summary="Label a thread",
     raises=(UnknownField, PreconditionFailed),
     conditional=True,
-    examples={"request": {"labels": ["billing"]}, "response": _EXAMPLE},
+    examples={"request": {"labels": ["billing"]}, "response": EXAMPLE},
 )
 async def label_thread(request: Request[ThreadLabelsBody, None]) -> Response:
     """Adds labels to the thread, in lower case; its messages keep their own."""
@@ -347,7 +347,7 @@ async def label_thread(request: Request[ThreadLabelsBody, None]) -> Response:
     summary="Unlabel a thread",
     raises=(UnknownField, PreconditionFailed),
     conditional=True,
-    examples={"request": {"labels": ["billing"]}, "response": _EXAMPLE},
+    examples={"request": {"labels": ["billing"]}, "response": EXAMPLE},
 )
 async def unlabel_thread(request: Request[ThreadLabelsBody, None]) -> Response:
     """Takes labels from the thread; its messages keep their own."""
@@ -388,7 +388,7 @@ async def delete_thread(request: Request[None, DeleteThreadQuery]) -> Response:
     scope="threads:delete",
     answer=ThreadBody,
     summary="Restore a thread",
-    examples={"response": _EXAMPLE},
+    examples={"response": EXAMPLE},
 )
 async def restore_thread(request: Request[None, None]) -> Response:
     """Takes the thread's messages out of Trash: to INBOX, or to Sent what was sent."""
