@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from generators.naming import argument, model
-from generators.schemas import Schema, annotation, references, sentence
+from generators.schemas import PAGES, Schema, annotation, references, sentence
 
 HEADER = '''"""The API's objects.  Written by ``python -m generators.client``; edit the endpoints instead."""
 
@@ -70,7 +70,7 @@ def _reachable(api: Schema) -> tuple[set[str], set[str]]:
             for name in references(body):
                 # The body itself becomes the arguments of a method.
                 _follow(schemas[name], schemas, requests)
-    pages = {name for name in answers if name.startswith("ListBody_")}
+    pages = {name for name in answers if name.startswith(PAGES)}
     return answers - pages, requests
 
 

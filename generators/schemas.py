@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final
 
 from generators.naming import model
 
@@ -17,10 +17,14 @@ def reference(schema: Schema) -> str | None:
     return target.removeprefix(_REF) if isinstance(target, str) else None
 
 
+PAGES: Final = ("ListBody_", "FoundBody_")
+"""How the names of components begin that hold a page of others."""
+
+
 def listed(schema: Schema, api: Schema) -> str | None:
     """The component that a page of ``schema`` holds; None when it is no page."""
     name = reference(schema)
-    if name is None or not name.startswith("ListBody_"):
+    if name is None or not name.startswith(PAGES):
         return None
     return reference(api["components"]["schemas"][name]["properties"]["data"]["items"])
 
@@ -29,7 +33,7 @@ def annotation(schema: Schema, *, sent: bool) -> str:
     """The Python type of a value; ``sent`` ones are taken more freely than answers are given."""
     name = reference(schema)
     if name is not None:
-        if name.startswith("ListBody_"):
+        if name.startswith(PAGES):
             return "dict[str, Any]"
         return model(name)
     if "anyOf" in schema:

@@ -656,19 +656,6 @@ class Label(Model):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MessagesFound(Model):
-    """One page of what was found, newest first."""
-
-    data: list[FoundMessage]
-    next_cursor: str | None
-    """For the next page; null on the last."""
-    has_more: bool
-    incomplete: bool
-    """The page ended before it was full, because much had to be looked at; next_cursor goes on from there."""
-    facets: Facets | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class FoundMessage(Model):
     """A message as lists show it, with where it was found."""
 
@@ -773,18 +760,6 @@ class Facet(Model):
 
     value: str
     message_count: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ThreadsFound(Model):
-    """One page of the threads of what was found, the latest found first."""
-
-    data: list[FoundThread]
-    next_cursor: str | None
-    """For the next page; null on the last."""
-    has_more: bool
-    incomplete: bool
-    """The page ended before it was full, because much had to be looked at; next_cursor goes on from there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,11 +17,16 @@ class _Rows(Generic[T]):
     data: list[T]
     next_cursor: str | None
     has_more: bool
+    details: dict[str, Any]
+
+
+_PARTS = frozenset({"data", "next_cursor", "has_more"})
 
 
 def _rows(item: type[T], value: dict[str, Any]) -> _Rows[T]:
     data = [decoded(item, each) for each in value.get("data") or []]
-    return _Rows(data, value.get("next_cursor"), bool(value.get("has_more")))
+    details = {name: each for name, each in value.items() if name not in _PARTS}
+    return _Rows(data, value.get("next_cursor"), bool(value.get("has_more")), details)
 
 
 def _after(call: Call[Any], cursor: str | None) -> Call[Any]:
@@ -38,6 +43,8 @@ class Page(Generic[T]):
         """The objects of this page."""
         self.next_cursor: str | None = rows.next_cursor
         self.has_more: bool = rows.has_more
+        self.details: dict[str, Any] = rows.details
+        """What else the answer says, such as the ``facets`` of a search."""
 
     def next_page(self) -> Page[T] | None:
         """The page after this one; None when this is the last."""
@@ -64,6 +71,8 @@ class AsyncPage(Generic[T]):
         """The objects of this page."""
         self.next_cursor: str | None = rows.next_cursor
         self.has_more: bool = rows.has_more
+        self.details: dict[str, Any] = rows.details
+        """What else the answer says, such as the ``facets`` of a search."""
 
     async def next_page(self) -> AsyncPage[T] | None:
         """The page after this one; None when this is the last."""

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 _COLUMNS = ("id", "from", "subject", "labels", "seen", "created_at")
 _THREAD_COLUMNS = ("id", "subject", "senders", "message_count", "unread_count", "last_message_at")
+_FOUND_COLUMNS = ("id", "from", "subject", "found", "created_at")
+_FOUND_THREAD_COLUMNS = ("id", "subject", "found", "message_count", "last_message_at")
 _LONG = ("text_body", "html_body", "extracted_text", "extracted_html", "headers", "attachments")
 
 
@@ -75,6 +77,38 @@ def list_messages(
     rows = [record(each) for each in found]
     shown = rows if as_json else [{**row, "from": people(row["from_address"])} for row in rows]
     show_list(shown, _COLUMNS, as_json=as_json)
+
+
+@messages_command.command("search")
+@click.argument("query")
+@click.option("--inbox", help="In this inbox only: its id or address.")
+@limit_option
+@json_option
+@base_url_option
+def search_messages(
+    query: str, inbox: str | None, limit: int, *, as_json: bool, base_url: str | None
+) -> None:
+    """Search messages, the newest first, and show where they were found.
+
+    QUERY is words, "phrases", -not, OR, parentheses, and from: to: cc: subject: label: in: has:
+    is: after: before:
+
+    \b
+    Examples:
+      agentpost messages search 'from:ada@example.org invoice -paid'
+      agentpost messages search 'is:unread "out of office"' --inbox support@acme.com --json
+    """
+    found = call(
+        base_url,
+        lambda c: first(c.messages.search(q=query, inbox=inbox, limit=page(limit)), limit),
+    )
+    rows = [record(each) for each in found]
+    shown = (
+        rows
+        if as_json
+        else [{**row, "from": people(row["from_address"]), "found": _why(row)} for row in rows]
+    )
+    show_list(shown, _FOUND_COLUMNS, as_json=as_json)
 
 
 @messages_command.command("get")
@@ -173,6 +207,25 @@ def list_threads(inbox: str | None, limit: int, *, as_json: bool, base_url: str 
     show_list(shown, _THREAD_COLUMNS, as_json=as_json)
 
 
+@threads_command.command("search")
+@click.argument("query")
+@click.option("--inbox", help="In this inbox only: its id or address.")
+@limit_option
+@json_option
+@base_url_option
+def search_threads(
+    query: str, inbox: str | None, limit: int, *, as_json: bool, base_url: str | None
+) -> None:
+    """Search conversations: those with a message that `agentpost messages search` finds."""
+    found = call(
+        base_url,
+        lambda c: first(c.threads.search(q=query, inbox=inbox, limit=page(limit)), limit),
+    )
+    rows = [record(each) for each in found]
+    shown = rows if as_json else [{**row, "found": _why(row)} for row in rows]
+    show_list(shown, _FOUND_THREAD_COLUMNS, as_json=as_json)
+
+
 @threads_command.command("get")
 @click.argument("thread")
 @json_option
@@ -196,6 +249,18 @@ def _show(message: Message, *, as_json: bool) -> None:
         return
     show_one(_short(found), as_json=False)
     click.echo(f"\n{_text(found)}")
+
+
+def _why(found: Mapping[str, object]) -> str:
+    """The first fragment that was found, of the text if there is one."""
+    highlights = found.get("highlights")
+    shown = (
+        [one for one in highlights if isinstance(one, Mapping)]
+        if isinstance(highlights, list)
+        else []
+    )
+    shown.sort(key=lambda one: one["field"] != "text")
+    return str(shown[0]["fragment"]) if shown else ""
 
 
 def _short(found: Mapping[str, object]) -> dict[str, object]:

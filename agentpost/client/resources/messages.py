@@ -751,9 +751,9 @@ class Messages:
         before: datetime | str | NotGiven | None = NOT_GIVEN,
         include: Sequence[Literal["blocked", "spam", "trash"]] | NotGiven = NOT_GIVEN,
         highlights: bool | NotGiven = NOT_GIVEN,
-        limit: int | NotGiven = NOT_GIVEN,
         facets: bool | NotGiven = NOT_GIVEN,
-    ) -> models.MessagesFound:
+        limit: int | NotGiven = NOT_GIVEN,
+    ) -> Page[models.FoundMessage]:
         """Search messages.
 
         Messages that fit ``q``, newest first, of one inbox or of all that the key covers.
@@ -768,15 +768,16 @@ class Messages:
         before: Made earlier than this
         include: Also what lies only in Junk or Trash, or came from a blocked sender; needs spam:read, trash:read, blocked:read
         highlights: Show where it was found
-        limit: Rows of one page
         facets: Count labels, folders, senders and inboxes
+        limit: Rows of one page
         """
         target = "/api/v1/search"
-        answer: models.MessagesFound = self._call(
+        return Page(
+            self._call,
             Call(
                 "GET",
                 target,
-                models.MessagesFound,
+                dict,
                 query=given(
                     q=q,
                     inbox=inbox,
@@ -785,12 +786,12 @@ class Messages:
                     before=before,
                     include=include,
                     highlights=highlights,
-                    limit=limit,
                     facets=facets,
+                    limit=limit,
                 ),
-            )
+            ),
+            models.FoundMessage,
         )
-        return answer
 
 
 class AsyncMessages:
@@ -1524,7 +1525,7 @@ class AsyncMessages:
         )
         return answer
 
-    async def search(
+    def search(
         self,
         *,
         q: str,
@@ -1534,9 +1535,9 @@ class AsyncMessages:
         before: datetime | str | NotGiven | None = NOT_GIVEN,
         include: Sequence[Literal["blocked", "spam", "trash"]] | NotGiven = NOT_GIVEN,
         highlights: bool | NotGiven = NOT_GIVEN,
-        limit: int | NotGiven = NOT_GIVEN,
         facets: bool | NotGiven = NOT_GIVEN,
-    ) -> models.MessagesFound:
+        limit: int | NotGiven = NOT_GIVEN,
+    ) -> AsyncPager[models.FoundMessage]:
         """Search messages.
 
         Messages that fit ``q``, newest first, of one inbox or of all that the key covers.
@@ -1551,15 +1552,16 @@ class AsyncMessages:
         before: Made earlier than this
         include: Also what lies only in Junk or Trash, or came from a blocked sender; needs spam:read, trash:read, blocked:read
         highlights: Show where it was found
-        limit: Rows of one page
         facets: Count labels, folders, senders and inboxes
+        limit: Rows of one page
         """
         target = "/api/v1/search"
-        answer: models.MessagesFound = await self._call(
+        return AsyncPager(
+            self._call,
             Call(
                 "GET",
                 target,
-                models.MessagesFound,
+                dict,
                 query=given(
                     q=q,
                     inbox=inbox,
@@ -1568,9 +1570,9 @@ class AsyncMessages:
                     before=before,
                     include=include,
                     highlights=highlights,
-                    limit=limit,
                     facets=facets,
+                    limit=limit,
                 ),
-            )
+            ),
+            models.FoundMessage,
         )
-        return answer

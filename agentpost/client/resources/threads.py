@@ -261,8 +261,9 @@ class Threads:
         before: datetime | str | NotGiven | None = NOT_GIVEN,
         include: Sequence[Literal["blocked", "spam", "trash"]] | NotGiven = NOT_GIVEN,
         highlights: bool | NotGiven = NOT_GIVEN,
+        facets: bool | NotGiven = NOT_GIVEN,
         limit: int | NotGiven = NOT_GIVEN,
-    ) -> models.ThreadsFound:
+    ) -> Page[models.FoundThread]:
         """Search threads.
 
         Threads with a message that fits ``q``, the latest such message first.
@@ -276,14 +277,16 @@ class Threads:
         before: Made earlier than this
         include: Also what lies only in Junk or Trash, or came from a blocked sender; needs spam:read, trash:read, blocked:read
         highlights: Show where it was found
+        facets: Count labels, folders, senders and inboxes
         limit: Rows of one page
         """
         target = "/api/v1/search/threads"
-        answer: models.ThreadsFound = self._call(
+        return Page(
+            self._call,
             Call(
                 "GET",
                 target,
-                models.ThreadsFound,
+                dict,
                 query=given(
                     q=q,
                     inbox=inbox,
@@ -292,11 +295,12 @@ class Threads:
                     before=before,
                     include=include,
                     highlights=highlights,
+                    facets=facets,
                     limit=limit,
                 ),
-            )
+            ),
+            models.FoundThread,
         )
-        return answer
 
     def transcript(
         self,
@@ -567,7 +571,7 @@ class AsyncThreads:
         answer: models.Thread = await self._call(Call("POST", target, models.Thread))
         return answer
 
-    async def search(
+    def search(
         self,
         *,
         q: str,
@@ -577,8 +581,9 @@ class AsyncThreads:
         before: datetime | str | NotGiven | None = NOT_GIVEN,
         include: Sequence[Literal["blocked", "spam", "trash"]] | NotGiven = NOT_GIVEN,
         highlights: bool | NotGiven = NOT_GIVEN,
+        facets: bool | NotGiven = NOT_GIVEN,
         limit: int | NotGiven = NOT_GIVEN,
-    ) -> models.ThreadsFound:
+    ) -> AsyncPager[models.FoundThread]:
         """Search threads.
 
         Threads with a message that fits ``q``, the latest such message first.
@@ -592,14 +597,16 @@ class AsyncThreads:
         before: Made earlier than this
         include: Also what lies only in Junk or Trash, or came from a blocked sender; needs spam:read, trash:read, blocked:read
         highlights: Show where it was found
+        facets: Count labels, folders, senders and inboxes
         limit: Rows of one page
         """
         target = "/api/v1/search/threads"
-        answer: models.ThreadsFound = await self._call(
+        return AsyncPager(
+            self._call,
             Call(
                 "GET",
                 target,
-                models.ThreadsFound,
+                dict,
                 query=given(
                     q=q,
                     inbox=inbox,
@@ -608,11 +615,12 @@ class AsyncThreads:
                     before=before,
                     include=include,
                     highlights=highlights,
+                    facets=facets,
                     limit=limit,
                 ),
-            )
+            ),
+            models.FoundThread,
         )
-        return answer
 
     async def transcript(
         self,

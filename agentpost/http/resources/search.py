@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Any, ClassVar, Final, Literal
+from typing import Annotated, Any, ClassVar, Final, Generic, Literal, TypeVar
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
@@ -16,7 +16,7 @@ from msgspec import UNSET, Meta, UnsetType
 from agentpost.errors import Forbidden, UnknownField
 from agentpost.http.desk import desk_of
 from agentpost.http.endpoint import Body, Query, Request, Response, Routes
-from agentpost.http.paging import Moment, filter_digest
+from agentpost.http.paging import ListBody, Moment, filter_digest
 from agentpost.http.querying import parse
 from agentpost.http.resources import threads as thread_shapes
 from agentpost.http.resources.shown import EXAMPLE, MessageBody, summary_body
@@ -31,6 +31,8 @@ from agentpost.model.facet import FacetCount
 from agentpost.model.message import Message, MessageContent
 from agentpost.store import checks
 from agentpost.store.search_messages import Asked
+
+T = TypeVar("T")
 
 routes = Routes("Search")
 
@@ -67,28 +69,17 @@ class _Asked(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     before: Annotated[Moment | None, Meta(description="Made earlier than this")] = None
     include: Include = msgspec.field(default_factory=list)
     highlights: Annotated[bool, Meta(description="Show where it was found")] = True
+    facets: Annotated[bool, Meta(description="Count labels, folders, senders and inboxes")] = False
     limit: Annotated[int, Meta(ge=1, le=100, description="Rows of one page")] = 20
     cursor: Annotated[str | None, Meta(description="next_cursor of the page before")] = None
 
 
-class _AskedWithFacets(_Asked, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    facets: Annotated[bool, Meta(description="Count labels, folders, senders and inboxes")] = False
+class SearchQuery(_Asked, Query, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What is searched for."""
 
 
-class SearchQuery(_AskedWithFacets, Query, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What messages are searched for."""
-
-
-class SearchBody(_AskedWithFacets, Body, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What messages are searched for."""
-
-
-class SearchThreadsQuery(_Asked, Query, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What threads are searched for."""
-
-
-class SearchThreadsBody(_Asked, Body, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What threads are searched for."""
+class SearchBody(_Asked, Body, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What is searched for."""
 
 
 class SpanBody(msgspec.Struct, frozen=True):
@@ -139,12 +130,9 @@ class FacetsBody(msgspec.Struct, frozen=True):
     complete: Annotated[bool, Meta(description="These are all that there are")]
 
 
-class MessagesFoundBody(msgspec.Struct, frozen=True, kw_only=True):
+class FoundBody(ListBody[T], Generic[T], frozen=True, kw_only=True):
     """One page of what was found, newest first."""
 
-    data: list[FoundMessageBody]
-    next_cursor: Annotated[str | None, Meta(description="For the next page; null on the last")]
-    has_more: bool
     incomplete: Annotated[
         bool,
         Meta(
@@ -153,21 +141,6 @@ class MessagesFoundBody(msgspec.Struct, frozen=True, kw_only=True):
         ),
     ]
     facets: FacetsBody | UnsetType = UNSET
-
-
-class ThreadsFoundBody(msgspec.Struct, frozen=True, kw_only=True):
-    """One page of the threads of what was found, the latest found first."""
-
-    data: list[FoundThreadBody]
-    next_cursor: Annotated[str | None, Meta(description="For the next page; null on the last")]
-    has_more: bool
-    incomplete: Annotated[
-        bool,
-        Meta(
-            description="The page ended before it was full, because much had to be looked at;"
-            " next_cursor goes on from there"
-        ),
-    ]
 
 
 _HIGHLIGHT: Final[dict[str, Any]] = {
@@ -189,7 +162,7 @@ _ASKED: Final[dict[str, Any]] = {"q": "subject:parcel is:unread", "limit": 10}
     "/search",
     scope="messages:read",
     query=SearchQuery,
-    answer=MessagesFoundBody,
+    answer=FoundBody[FoundMessageBody],
     summary="Search messages",
     raises=(UnknownField, Forbidden),
     examples={"response": _FOUND},
@@ -207,7 +180,7 @@ async def search_messages(request: Request[None, SearchQuery]) -> Response:
     "/search",
     scope="messages:read",
     body=SearchBody,
-    answer=MessagesFoundBody,
+    answer=FoundBody[FoundMessageBody],
     summary="Search messages, asked in a body",
     raises=(UnknownField, Forbidden),
     examples={"request": _ASKED, "response": _FOUND},
@@ -220,13 +193,13 @@ async def search_messages_by_post(request: Request[SearchBody, None]) -> Respons
 @routes.get(
     "/search/threads",
     scope="threads:read",
-    query=SearchThreadsQuery,
-    answer=ThreadsFoundBody,
+    query=SearchQuery,
+    answer=FoundBody[FoundThreadBody],
     summary="Search threads",
     raises=(UnknownField, Forbidden),
     examples={"response": _FOUND_THREADS},
 )
-async def search_threads(request: Request[None, SearchThreadsQuery]) -> Response:
+async def search_threads(request: Request[None, SearchQuery]) -> Response:
     """Threads with a message that fits ``q``, the latest such message first.
 
     One message has to fit all of ``q``.  Needs the scope messages:read as well.
@@ -237,13 +210,13 @@ async def search_threads(request: Request[None, SearchThreadsQuery]) -> Response
 @routes.post(
     "/search/threads",
     scope="threads:read",
-    body=SearchThreadsBody,
-    answer=ThreadsFoundBody,
+    body=SearchBody,
+    answer=FoundBody[FoundThreadBody],
     summary="Search threads, asked in a body",
     raises=(UnknownField, Forbidden),
     examples={"request": _ASKED, "response": _FOUND_THREADS},
 )
-async def search_threads_by_post(request: Request[SearchThreadsBody, None]) -> Response:
+async def search_threads_by_post(request: Request[SearchBody, None]) -> Response:
     """The same as GET, for queries that are not to stand in a URL."""
     return await _threads(request, request.body)
 
@@ -258,7 +231,7 @@ class _Place:
     digest: bytes
 
 
-async def _messages(request: Request[Any, Any], given: _AskedWithFacets) -> Response:
+async def _messages(request: Request[Any, Any], given: _Asked) -> Response:
     desk, actor = desk_of(request), request.actor
     place = await _place(request, given, "messages")
     found = await desk.searching.messages(
@@ -267,19 +240,8 @@ async def _messages(request: Request[Any, Any], given: _AskedWithFacets) -> Resp
     messages = await desk.store.messages.some(actor, found.messages)
     shown = [messages[one] for one in found.messages if one in messages]
     why = await highlighted(request, place.asked, shown) if given.highlights else {}
-    facets: FacetsBody | UnsetType = UNSET
-    if given.facets:
-        facets = await _facets(request, place)
-    cursor = _cursor(request, found, place)
-    return Response(
-        MessagesFoundBody(
-            data=[_message(message, why.get(message.id)) for message in shown],
-            next_cursor=cursor,
-            has_more=cursor is not None,
-            incomplete=found.incomplete,
-            facets=facets,
-        )
-    )
+    rows = [_message(message, why.get(message.id)) for message in shown]
+    return await _page(request, given, place, found, rows)
 
 
 async def _threads(request: Request[Any, Any], given: _Asked) -> Response:
@@ -297,20 +259,30 @@ async def _threads(request: Request[Any, Any], given: _Asked) -> Response:
     ]
     latest = [message for _, message in pairs]
     why = await highlighted(request, place.asked, latest) if given.highlights else {}
-    cursor = _cursor(request, found, place)
+    rows = [
+        FoundThreadBody(
+            **msgspec.structs.asdict(thread_shapes.thread_body(thread)),
+            message_id=message.id,
+            highlights=_highlights(why.get(message.id)),
+        )
+        for thread, message in pairs
+    ]
+    return await _page(request, given, place, found, rows)
+
+
+async def _page(
+    request: Request[Any, Any], given: _Asked, place: _Place, found: Found, rows: list[Any]
+) -> Response:
+    cursor = None
+    if found.position is not None:
+        cursor = desk_of(request).cursors.seal((found.position,), place.digest)
     return Response(
-        ThreadsFoundBody(
-            data=[
-                FoundThreadBody(
-                    **msgspec.structs.asdict(thread_shapes.thread_body(thread)),
-                    message_id=message.id,
-                    highlights=_highlights(why.get(message.id)),
-                )
-                for thread, message in pairs
-            ],
+        FoundBody(
+            data=rows,
             next_cursor=cursor,
             has_more=cursor is not None,
             incomplete=found.incomplete,
+            facets=await _facets(request, place) if given.facets else UNSET,
         )
     )
 
@@ -341,12 +313,6 @@ def within(
     if before is not None:
         times.append(expression.Until(before))
     return expression.All((asked, *times)) if times else asked
-
-
-def _cursor(request: Request[Any, Any], found: Found, place: _Place) -> str | None:
-    if found.position is None:
-        return None
-    return desk_of(request).cursors.seal((found.position,), place.digest)
 
 
 async def highlighted(
