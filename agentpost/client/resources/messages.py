@@ -753,6 +753,7 @@ class Messages:
         highlights: bool | NotGiven = NOT_GIVEN,
         facets: bool | NotGiven = NOT_GIVEN,
         limit: int | NotGiven = NOT_GIVEN,
+        cursor: str | NotGiven | None = NOT_GIVEN,
     ) -> Page[models.FoundMessage]:
         """Search messages.
 
@@ -770,6 +771,7 @@ class Messages:
         highlights: Show where it was found
         facets: Count labels, folders, senders and inboxes
         limit: Rows of one page
+        cursor: next_cursor of the page before
         """
         target = "/api/v1/search"
         return Page(
@@ -788,6 +790,7 @@ class Messages:
                     highlights=highlights,
                     facets=facets,
                     limit=limit,
+                    cursor=cursor,
                 ),
             ),
             models.FoundMessage,
@@ -1537,6 +1540,7 @@ class AsyncMessages:
         highlights: bool | NotGiven = NOT_GIVEN,
         facets: bool | NotGiven = NOT_GIVEN,
         limit: int | NotGiven = NOT_GIVEN,
+        cursor: str | NotGiven | None = NOT_GIVEN,
     ) -> AsyncPager[models.FoundMessage]:
         """Search messages.
 
@@ -1554,6 +1558,7 @@ class AsyncMessages:
         highlights: Show where it was found
         facets: Count labels, folders, senders and inboxes
         limit: Rows of one page
+        cursor: next_cursor of the page before
         """
         target = "/api/v1/search"
         return AsyncPager(
@@ -1572,6 +1577,7 @@ class AsyncMessages:
                     highlights=highlights,
                     facets=facets,
                     limit=limit,
+                    cursor=cursor,
                 ),
             ),
             models.FoundMessage,

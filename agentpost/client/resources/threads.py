@@ -263,6 +263,7 @@ class Threads:
         highlights: bool | NotGiven = NOT_GIVEN,
         facets: bool | NotGiven = NOT_GIVEN,
         limit: int | NotGiven = NOT_GIVEN,
+        cursor: str | NotGiven | None = NOT_GIVEN,
     ) -> Page[models.FoundThread]:
         """Search threads.
 
@@ -279,6 +280,7 @@ class Threads:
         highlights: Show where it was found
         facets: Count labels, folders, senders and inboxes
         limit: Rows of one page
+        cursor: next_cursor of the page before
         """
         target = "/api/v1/search/threads"
         return Page(
@@ -297,6 +299,7 @@ class Threads:
                     highlights=highlights,
                     facets=facets,
                     limit=limit,
+                    cursor=cursor,
                 ),
             ),
             models.FoundThread,
@@ -583,6 +586,7 @@ class AsyncThreads:
         highlights: bool | NotGiven = NOT_GIVEN,
         facets: bool | NotGiven = NOT_GIVEN,
         limit: int | NotGiven = NOT_GIVEN,
+        cursor: str | NotGiven | None = NOT_GIVEN,
     ) -> AsyncPager[models.FoundThread]:
         """Search threads.
 
@@ -599,6 +603,7 @@ class AsyncThreads:
         highlights: Show where it was found
         facets: Count labels, folders, senders and inboxes
         limit: Rows of one page
+        cursor: next_cursor of the page before
         """
         target = "/api/v1/search/threads"
         return AsyncPager(
@@ -617,6 +622,7 @@ class AsyncThreads:
                     highlights=highlights,
                     facets=facets,
                     limit=limit,
+                    cursor=cursor,
                 ),
             ),
             models.FoundThread,

@@ -160,13 +160,13 @@ def _reader(request: Request[Any, Any]) -> Reader:
 async def _told(request: Request[Any, Any], look: Look) -> Sequence[bytes]:
     """The events of a look as AgentMail tells them, as many as one answer holds."""
     desk = desk_of(request)
-    events = FacadeEvents(desk.events, desk.store)
+    teller = FacadeEvents(desk.events, desk.store).teller(request.actor, look.events, _WANTED)
     told: list[bytes] = []
     octets = 0
     for event in look.events:
         if octets >= desk.store.consuming.limits.answer_octets:
             break
-        told.append(await events.envelope(request.actor, event, _WANTED))
+        told.append(await teller.envelope(event))
         octets += len(told[-1])
     return told
 
