@@ -9,9 +9,10 @@ from __future__ import annotations
 from agentpost.errors import BareLineEnding, TooLarge
 from agentpost.ids import MessageId, new_id
 from agentpost.limits import MessageLimits
+from agentpost.mail.arriving import summarised
 from agentpost.mail.filing import envelope_to
 from agentpost.mail.holding import blind, sent_at
-from agentpost.mail.submission import Outgoing, Submission, summarised
+from agentpost.mail.submission import Outgoing, Submission
 from agentpost.mime.summary import MessageSummary
 from agentpost.model.actor import Actor, Scope
 from agentpost.model.mailbox import Flag, FlagChange, InternalDate, Mailbox, Placed, Role

@@ -16,11 +16,12 @@ from agentpost import clock
 from agentpost.errors import FieldError, NotFound, TooLarge, UnknownField
 from agentpost.ids import DraftId, MessageId, new_id
 from agentpost.limits import MessageLimits
+from agentpost.mail.arriving import summarised
 from agentpost.mail.filing import envelope_to
 from agentpost.mail.holding import Waiting, blind
 from agentpost.mail.policy import Decision, Verdict
 from agentpost.mail.reading import beside
-from agentpost.mail.submission import Outgoing, Submission, summarised
+from agentpost.mail.submission import Outgoing, Submission
 from agentpost.mime import fields
 from agentpost.mime.answer import Words, forward, reply, reply_all
 from agentpost.mime.compose import Attachment, Composition, compose, needs_smtputf8

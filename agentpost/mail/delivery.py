@@ -5,8 +5,8 @@ from __future__ import annotations
 from contextlib import suppress
 
 from agentpost.ids import InboxId
+from agentpost.mail.arriving import arrival, blocked, summarised
 from agentpost.mail.policy import Policy
-from agentpost.mail.submission import arrival, blocked, summarised
 from agentpost.mime.summary import MessageSummary
 from agentpost.model.actor import system_actor
 from agentpost.model.inbox import LocalAddress

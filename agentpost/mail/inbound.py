@@ -22,9 +22,9 @@ from agentpost.auth.addresses import canonical
 from agentpost.errors import MailboxNotFound, MessageUnacceptable, Overloaded
 from agentpost.ids import InboxId
 from agentpost.limits import InboundLimits
+from agentpost.mail.arriving import arrival, blocked, summarised
 from agentpost.mail.objects import ObjectGone, ObjectSource, ObjectTooLarge, StoredObject
 from agentpost.mail.provider import given, header_of, opened, verdicts_of
-from agentpost.mail.submission import arrival, blocked, summarised
 from agentpost.metrics import INBOUND
 from agentpost.mime.header import Header
 from agentpost.mime.summary import MessageSummary

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from agentpost.errors import Problem, SenderNotAllowed, SendingPaused
 from agentpost.ids import MessageId
+from agentpost.mail.arriving import arrival, blocked, summarised
 from agentpost.mail.policy import REASONS, Decision, Kind, Policy, Verdict
-from agentpost.mail.submission import arrival, blocked, summarised
 from agentpost.mime.outgoing import strip_bcc
 from agentpost.mime.summary import MessageSummary
 from agentpost.model.actor import Actor, system_actor

@@ -12,8 +12,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-import trio
-
 from agentpost import clock
 from agentpost.auth.addresses import canonical
 from agentpost.config import TIER_NAMES, Config
@@ -28,6 +26,7 @@ from agentpost.errors import (
 from agentpost.ids import DraftId, MessageId, new_id
 from agentpost.limits import HoldLimits, MessageLimits, PolicyLimits
 from agentpost.mail import holding
+from agentpost.mail.arriving import arrival, blocked, summarised
 from agentpost.mail.filing import (
     answer_of,
     deliveries_of,
@@ -42,7 +41,7 @@ from agentpost.mail.identity import check_submission
 from agentpost.mail.logins import Logins
 from agentpost.mail.policy import Decision, Kind, Policy
 from agentpost.mail.relay import outside_id
-from agentpost.mime.summary import MessageSummary, summarise
+from agentpost.mime.summary import MessageSummary
 from agentpost.model.actor import Actor, Scope
 from agentpost.model.approval import Approval
 from agentpost.model.envelope import Envelope
@@ -63,9 +62,6 @@ from agentpost.store.deposits import DuplicateSubmission
 from agentpost.store.directory import Directory
 from agentpost.store.messages import Messages
 from agentpost.store.opening import Store
-
-_SCAN_INLINE_OCTETS = 256 * 1024
-"""Larger messages are scanned in a thread, so that other connections do not wait for them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -522,40 +518,3 @@ def make_submission(
         ),
         take,
     )
-
-
-def arrival(local: LocalAddress, delivered_to: str, source: str) -> Arrival:
-    """A message's way into the INBOX of someone who lives here."""
-    return Arrival(
-        organization=local.organization,
-        inbox=local.inbox,
-        message=MessageId(new_id("msg")),
-        direction="inbound",
-        source=source,
-        state="received",
-        role="inbox",
-        delivered_to=delivered_to,
-        events=("message.received",),
-    )
-
-
-def blocked(arriving: Arrival) -> Arrival:
-    """The same arrival of a sender whom a filter rule of its inbox blocks.
-
-    It lies in Junk, where mail programs may look at it; REST shows it to who asks for what is
-    blocked.
-    """
-    return replace(
-        arriving,
-        state="blocked",
-        role="junk",
-        keywords=(*arriving.keywords, "blocked"),
-        events=("message.received.blocked",),
-    )
-
-
-async def summarised(octets: bytes) -> MessageSummary:
-    """Everything arrival needs to know of a message; large ones are scanned in a thread."""
-    if len(octets) <= _SCAN_INLINE_OCTETS:
-        return summarise(octets)
-    return await trio.to_thread.run_sync(summarise, octets)
