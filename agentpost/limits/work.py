@@ -91,6 +91,10 @@ class SearchLimits:
     """Of these in one operation of the database, so that others have a turn."""
     first_looks: int = 1_000
     """The same for the first operation of a search: most find what they want there."""
+    near_messages: int = 4_096
+    """The latest messages, among which the first operation looks."""
+    inbox_messages: int = 64
+    """Of these, so many of one inbox at least, however many inboxes there are."""
     max_octets: int = 16 * 1024 * 1024
     """Read for one answer of messages whose text is not indexed, or not as a whole: each costs a
     thousand times a look."""

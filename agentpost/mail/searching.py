@@ -130,7 +130,7 @@ class _Page:
         self._below: str | None = _NEWEST if position is None else position
         self._looks = self._limits.max_looks
         self._octets = self._limits.max_octets
-        self._first = True
+        self._near = True
 
     async def messages(self) -> Found:
         """See ``Searching``."""
@@ -171,9 +171,15 @@ class _Page:
         """The next messages that are found, perhaps none; moves on."""
         limits = self._limits
         assert self._below is not None
-        most = limits.first_looks if self._first else limits.looks_at_once
-        self._first = False
-        span = Span(below=self._below, looks=min(most, self._looks), hits=hits)
+        near, self._near = self._near, False
+        most = limits.first_looks if near else limits.looks_at_once
+        span = Span(
+            below=self._below,
+            looks=min(most, self._looks),
+            hits=hits,
+            near=limits.near_messages if near else None,
+            each=limits.inbox_messages,
+        )
         look = await self._searching.look(self._actor, self._where, self._asked, span)
         self._looks -= look.looked
         sure, end = await self._sure(look.hits)

@@ -1,10 +1,11 @@
 """Messages that a query finds, over one inbox or all that a credential reaches.
 
-A look goes from the newest message to older ones, in two statements.  The first chooses candidates:
-what the packs propose (``agentpost.mime.packs``), what is in no pack, and what is not indexed as a
-whole; or, where the query names no text to choose by, simply the latest.  The second looks at these
-one by one until it has found enough, so that neither what is frequent nor what is rare costs more
-than it must.  Both are bounded: a look that ends early tells where the next one begins.
+A look goes from the newest message to older ones.  First candidates are chosen: what the packs
+propose (``agentpost.mime.packs``), what is in no pack, and what is not indexed as a whole; or, where
+the query names no text to choose by, what is marked as it wants, or simply the latest.  Then one
+statement looks at these one by one until it has found enough, so that neither what is frequent nor
+what is rare costs more than it must.  Both are bounded: a look that ends early tells where the next
+one begins.
 
 What a text says is not always known.  A message of which only the octets can tell is given with what
 each term says, for the caller to find out the rest.
@@ -14,7 +15,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
 
 from agentpost.ids import MessageId, ThreadId
 from agentpost.model.actor import Actor, Scope
@@ -26,11 +26,8 @@ from agentpost.store.blobs import Blobs
 from agentpost.store.listing import id_bounds, visible
 from agentpost.store.narrowing import Narrowing, reach
 from agentpost.store.pool import Connection, Row
-from agentpost.store.search_terms import Spelled, order, sieve
+from agentpost.store.search_terms import Spelled, mark, order, sieve
 from agentpost.store.store import Door
-
-_FEWEST_EACH: Final = 64
-"""Latest messages of one inbox among many that are candidates together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +46,10 @@ class Span:
     start: str = ""
     looks: int = 1_000
     hits: int = 20
+    near: int | None = None
+    """Among about so many of the latest only: what is frequent is found there."""
+    each: int = 64
+    """Latest messages of one inbox among many that are candidates together, at least."""
     threads: Sequence[str] | None = None
     """Only in these."""
 
@@ -187,24 +188,29 @@ async def _candidates(
     query = Narrowing(span.looks, "DESC")
     parts = {
         "inboxes": query.spelled("{0}::text[]", inboxes),
-        "low": query.spelled("{0}::text", low),
         "high": query.spelled("{0}::text", high),
         "take": query.spelled("{0}::integer", span.looks),
     }
     if span.threads is not None:
         parts["threads"] = query.spelled("{0}::text[]", list(span.threads))
-        sql = _OF_THREADS.format(**parts)
+        sql, latest = _OF_THREADS, None
     elif (bits := sieve(query, asked)) is not None:
-        sql = _PROPOSED.format(**parts, bits=bits)
+        parts["bits"] = bits
+        sql, latest = _PROPOSED, span.near
+    elif span.near is None and (marked := mark(query, asked)) is not None:
+        parts["marked"] = marked
+        sql, latest = _MARKED, None
     else:
-        each = max(_FEWEST_EACH, 2 * span.looks // max(1, len(inboxes)))
-        sql = _LATEST.format(**parts, each=query.spelled("{0}::integer", min(each, span.looks)))
-    row = await connection.row(sql, *query.arguments)
-    assert row is not None
-    found: list[str] = row["ids"]
-    more = len(found) >= span.looks or row["more"]
+        sql, latest = _LATEST, span.looks
+    edge: str | None = None
+    if latest is not None:
+        each = max(span.each, latest // max(1, len(inboxes)))
+        edge = await connection.value(_EDGE, inboxes, low, high, each)
+    parts["low"] = query.spelled("{0}::text", low if edge is None else edge)
+    found: list[str] = await connection.value(sql.format(**parts), *query.arguments)
+    below = found[-1] if len(found) >= span.looks else edge
     # A message whose text was cut may be proposed twice.
-    return _Candidates(list(dict.fromkeys(found)), found[-1] if more and found else None)
+    return _Candidates(list(dict.fromkeys(found)), below)
 
 
 def _ends(asked: Query, span: Span) -> tuple[str, str]:
@@ -256,7 +262,8 @@ SELECT ARRAY(SELECT c.id FROM (
     SELECT o.id FROM message_packs k
     CROSS JOIN LATERAL (SELECT {bits} AS maybe OFFSET 0) s
     CROSS JOIN LATERAL unnest(k.messages) WITH ORDINALITY AS o (id, n)
-    WHERE k.inbox_id = ANY ({inboxes}) AND position(B'1' IN s.maybe) > 0
+    WHERE k.inbox_id = ANY ({inboxes}) AND k.newest >= {low} AND k.oldest < {high}
+        AND position(B'1' IN s.maybe) > 0
         AND o.id >= {low} AND o.id < {high} AND get_bit(s.maybe, o.n::integer - 1) = 1
     UNION ALL
     SELECT f.message_id FROM message_fields f
@@ -269,31 +276,38 @@ SELECT ARRAY(SELECT c.id FROM (
     SELECT t.message_id FROM message_texts t
     WHERE t.inbox_id = ANY ({inboxes}) AND NOT t.whole
         AND t.message_id >= {low} AND t.message_id < {high}
-) c (id) ORDER BY c.id DESC LIMIT {take}) AS ids, false AS more
+) c (id) ORDER BY c.id DESC LIMIT {take})
 """
 
-# Of many inboxes the latest of each: what is older than the oldest of an inbox that has more is left
+# Of several inboxes as many of the latest as an edge: what is older than the edge of an inbox is left
 # for the next look, or messages of that inbox would be passed over.
+_EDGE = """
+SELECT max((
+    SELECT m.id FROM messages m WHERE (m.inbox_id, m.id) >= (i.id, $2) AND (m.inbox_id, m.id) < (i.id, $3)
+    ORDER BY m.inbox_id DESC, m.id DESC OFFSET $4 - 1 LIMIT 1))
+FROM unnest($1::text[]) AS i (id)
+"""
 _LATEST = """
-WITH latest AS MATERIALIZED (
-    SELECT i.id AS inbox, l.id FROM unnest({inboxes}) AS i (id) CROSS JOIN LATERAL (
+SELECT ARRAY(
+    SELECT l.id FROM unnest({inboxes}) AS i (id) CROSS JOIN LATERAL (
         SELECT m.id FROM messages m
         WHERE (m.inbox_id, m.id) >= (i.id, {low}) AND (m.inbox_id, m.id) < (i.id, {high})
-        ORDER BY m.inbox_id DESC, m.id DESC LIMIT {each}) l
-), oldest AS MATERIALIZED (
-    SELECT max(e.id) AS id FROM (
-        SELECT min(l.id) AS id FROM latest l GROUP BY l.inbox HAVING count(*) >= {each}) e
-)
+        ORDER BY m.inbox_id DESC, m.id DESC LIMIT {take}) l
+    ORDER BY l.id DESC LIMIT {take})
+"""
+_MARKED = """
 SELECT ARRAY(
-    SELECT l.id FROM latest l WHERE l.id >= coalesce((SELECT o.id FROM oldest o), '')
-    ORDER BY l.id DESC LIMIT {take}) AS ids, (SELECT o.id IS NOT NULL FROM oldest o) AS more
+    SELECT DISTINCT q.message_id FROM mailboxes b JOIN placements q ON q.mailbox_id = b.id
+    WHERE b.inbox_id = ANY ({inboxes}) AND {marked}
+        AND q.message_id >= {low} AND q.message_id < {high}
+    ORDER BY q.message_id DESC LIMIT {take})
 """
 
 _OF_THREADS = """
 SELECT ARRAY(
     SELECT m.id FROM messages m
     WHERE m.thread_id = ANY ({threads}) AND m.inbox_id = ANY ({inboxes})
-        AND m.id >= {low} AND m.id < {high} ORDER BY m.id DESC LIMIT {take}) AS ids, false AS more
+        AND m.id >= {low} AND m.id < {high} ORDER BY m.id DESC LIMIT {take})
 """
 
 # One by one in their order, until there are enough: with LIMIT 1 no join can be turned round.

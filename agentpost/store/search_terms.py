@@ -44,13 +44,15 @@ COLUMNS: Final = {
     TextField.SUBJECT: "subject_text",
 }
 """Where the short fields are kept."""
-_STATES: Final = {
-    State.UNREAD: "coalesce(p.flags, 0) & 1 = 0",
-    State.READ: "coalesce(p.flags, 0) & 1 <> 0",
-    State.FLAGGED: "coalesce(p.flags, 0) & 4 <> 0",
-    State.UNFLAGGED: "coalesce(p.flags, 0) & 4 = 0",
-    State.ANSWERED: "coalesce(p.flags, 0) & 2 <> 0",
-    State.UNANSWERED: "coalesce(p.flags, 0) & 2 = 0",
+_FLAGS: Final = {
+    State.UNREAD: "1 = 0",
+    State.READ: "1 <> 0",
+    State.FLAGGED: "4 <> 0",
+    State.UNFLAGGED: "4 = 0",
+    State.ANSWERED: "2 <> 0",
+    State.UNANSWERED: "2 = 0",
+}
+_STATES: Final = {state: f"coalesce(p.flags, 0) & {bit}" for state, bit in _FLAGS.items()} | {
     State.RECEIVED: "m.direction = 'inbound'",
     State.SENT: "m.direction = 'outbound'",
     State.AUTOMATED: "m.automated",
@@ -131,6 +133,33 @@ def _bits(query: Narrowing, asked: Query) -> str:
             return f"({' | '.join([_bits(query, one) for one in of])})"
         case _:
             raise AssertionError(asked)
+
+
+def mark(query: Narrowing, asked: Query) -> str | None:
+    """What placement ``q`` in mailbox ``b`` of a message has that is what is asked for, in any case.
+
+    None when nothing of the kind is asked for.
+    """
+    parts = asked.of if isinstance(asked, All) else (asked,)
+    for kind in (Labelled, InFolder, Is):  # The first are had by fewer.
+        for one in parts:
+            if isinstance(one, kind) and (spelled := _of_placement(query, one)) is not None:
+                return spelled
+    return None
+
+
+def _of_placement(query: Narrowing, term: Query) -> str | None:
+    match term:
+        case Labelled(label):
+            return query.spelled(
+                "q.keywords <> '{{}}' AND folded(q.keywords) @> folded({0}::text[])", [label]
+            )
+        case InFolder(folder):
+            return query.spelled("b.name = {0}::text", folder)
+        case Is(state) if state in _FLAGS:
+            return f"q.flags & {_FLAGS[state]}"
+        case _:
+            return None
 
 
 _HAVING: Final = (

@@ -174,7 +174,8 @@ async def test_all_that_is_asked_for_is_found_and_nothing_else(world: World, ind
         ]
         for where in (world.where, None):
             for limit, looks in ((100, 100), (1, 100), (2, 3)):
-                found = await find(world, query, where, limit=limit, first_looks=looks)
+                bounds = {"first_looks": looks, "near_messages": looks, "inbox_messages": 1}
+                found = await find(world, query, where, limit=limit, **bounds)
                 assert found == wanted[::-1], (query, where, limit)
 
 
@@ -243,6 +244,8 @@ async def test_labels_and_flags_are_found_whatever_their_case(world: World) -> N
     assert await find(world, "label:BILLING") == [plan]
     assert await find(world, "-label:billing") == [walk]
     assert await find(world, "is:flagged is:answered is:received") == [plan]
+    for query in ("label:billing", "is:flagged", "in:inbox is:answered", "plan label:billing"):
+        assert await find(world, query, first_looks=1) == [plan]
     assert await find(world, "is:unflagged is:unanswered -is:sent -is:automated") == [walk]
 
 
@@ -271,7 +274,8 @@ async def test_many_inboxes_are_searched_as_one(world: World) -> None:
             await index_all(world, pack_messages=3)
     for query in ("-nowhere", "plan", "is:unread"):
         for looks in (1, 4, 100):
-            bounds = {"first_looks": looks, "looks_at_once": looks}
+            bounds = {"first_looks": looks, "looks_at_once": looks, "near_messages": looks}
+            bounds["inbox_messages"] = 1
             assert await find(world, query, None, limit=7, **bounds) == messages[::-1]
     assert len(await find(world, "plan", others[0].where)) == 6
     bound = replace(reader(world), inboxes=frozenset({others[1].inbox, others[2].inbox}))

@@ -54,6 +54,8 @@ CREATE TABLE message_packs (
     organization_id  text COLLATE "C" NOT NULL,
     inbox_id         text COLLATE "C" NOT NULL,
     messages         text[] COLLATE "C" NOT NULL,
+    oldest           text COLLATE "C" NOT NULL,
+    newest           text COLLATE "C" NOT NULL,
     width            smallint NOT NULL,
     buckets          integer NOT NULL,
     slices           bytea NOT NULL,
@@ -62,6 +64,7 @@ CREATE TABLE message_packs (
     in_body          bytea NOT NULL
 ) WITH (toast_tuple_target = 128);
 COMMENT ON COLUMN message_packs.messages IS 'message n has bit n of every row of bits; null: gone';
+COMMENT ON COLUMN message_packs.oldest IS 'no message of the pack is older; nor newer than newest';
 COMMENT ON COLUMN message_packs.width IS 'octets of a row of bits';
 COMMENT ON COLUMN message_packs.slices IS 'for each bucket a row: who has a trigram of that hash';
 COMMENT ON COLUMN message_packs.words IS 'hashes of frequent words';
@@ -168,12 +171,13 @@ BEGIN
     IF v_taken IS NULL THEN
         RETURN 0;
     END IF;
-    INSERT INTO message_packs (organization_id, inbox_id, messages, width, buckets, slices, words,
-        in_header, in_body)
+    INSERT INTO message_packs (organization_id, inbox_id, messages, oldest, newest, width, buckets,
+        slices, words, in_header, in_body)
     VALUES (v_organization, v_inbox,
         ARRAY(SELECT CASE WHEN i.id = ANY (v_taken) THEN i.id END
             FROM unnest(ids) WITH ORDINALITY AS i (id, n) ORDER BY i.n),
-        of_width, of_buckets, of_slices, of_words, of_header, of_body)
+        (SELECT min(i.id COLLATE "C") FROM unnest(v_taken) AS i (id)),
+        (SELECT max(i.id COLLATE "C") FROM unnest(v_taken) AS i (id)), of_width, of_buckets, of_slices, of_words, of_header, of_body)
     RETURNING id INTO v_pack;
     UPDATE message_fields f SET pack = v_pack WHERE f.message_id = ANY (v_taken);
     RETURN cardinality(v_taken);
