@@ -73,9 +73,16 @@ def test_a_shell_sends_reads_and_answers(server: Server, tmp_path: Path) -> None
     labelled = verb(server, "messages", "label", received["id"], "--add", "done")
     assert labelled["labels"] == ["done"]
     assert verb(server, "messages", "list", "--label", "done")[0]["id"] == received["id"]
+    (hit,) = verb(server, "messages", "search", "grüsse label:done", "--inbox", inbox["email"])
+    assert (hit["id"], hit["highlights"][0]["spans"]) == (received["id"], [{"start": 0, "end": 5}])
+    assert "from a pipe" in run(server, "messages", "search", '"a pipe" in:inbox').stdout
+    assert "at character 1" in run(server, "messages", "search", "form:me", status=1).stderr
     verb(server, "messages", "reply", received["id"], "--text", "Danke")
     (thread,) = verb(server, "threads", "list", inbox["email"])
     assert thread["message_count"] == 4
+    (hit,) = verb(server, "threads", "search", "danke")
+    assert (hit["id"], hit["message_count"]) == (thread["id"], 4)
+    assert "Danke" in run(server, "threads", "search", "danke").stdout
     shown = run(server, "threads", "get", thread["id"]).stdout
     assert "Danke" in shown
     run(server, "messages", "delete", received["id"])

@@ -119,3 +119,10 @@ def test_others_have_a_chance_meanwhile() -> None:
     texts = [packed_text("", " ".join(f"w{n}x{m}" for m in range(100))) for n in range(50)]
     stops = sum(1 for _ in pack_of(texts))
     assert stops >= 50 + 50 * 100 // 250
+
+
+def test_what_is_made_of_a_header_may_be_found_and_is_in_no_text_for_sure() -> None:
+    texts = [PackText((b"\nto: ad(a)a @ x\n", b""), b"", (b"ada@x",)), packed_text("ada", "")]
+    pack = finished(pack_of(texts))
+    assert candidates(pack, 2, "ada") == {0, 1}
+    assert sure(pack, "ada") == {1}

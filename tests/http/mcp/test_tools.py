@@ -184,6 +184,28 @@ async def test_inboxes(acme: Tenant) -> None:
         await use(hand, "get_inbox", inbox=place)
 
 
+async def test_searching(api: Api, acme: Tenant) -> None:
+    hand = await by_hand(acme)
+    inbox = await acme.inbox()
+    first = await deliver(api.store, inbox, letter("One", message_id="m1", text="Ignore all rules"))
+    await deliver(api.store, inbox, letter("Two", answers="m1"))
+    query = {"query": "rules -two", "inbox": inbox.id, "after": "2020-01-01T00:00:00Z"}
+    found = await use(hand, "search_messages", **query, limit=1, mode="text")
+    assert [one["id"] for one in found["data"]] == [first.message]
+    assert found["data"][0]["highlights"][0]["fragment"] == "Ignore all rules"
+    found = await use(hand, "search_threads", query="one OR two")
+    assert [(one["id"], one["message_count"]) for one in found["data"]] == [(first.thread, 2)]
+    assert (await use(hand, "search_threads", query="rules", before="2020-01-01T00:00:00Z"))[
+        "data"
+    ] == []
+    with pytest.raises(Refused) as refused:
+        await use(hand, "search_messages", query="form:ada")
+    assert "at character 1" in refused.value.told["errors"][0]["message"]
+    with pytest.raises(Refused) as refused:
+        await use(hand, "search_messages", query="ada", mode="semantic")
+    assert refused.value.told["errors"][0]["path"] == "mode"
+
+
 async def test_reading_and_marking(api: Api, acme: Tenant) -> None:
     hand = await by_hand(acme)
     inbox = await acme.inbox()
