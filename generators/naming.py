@@ -75,6 +75,8 @@ OPERATIONS: Final[dict[str, tuple[str, str]]] = {
     "unlabel_thread": ("threads", "remove_labels"),
     "restore_thread": ("threads", "restore"),
     "list_labels": ("labels", "list"),
+    "rename_label": ("labels", "rename"),
+    "delete_label": ("labels", "delete"),
     "claim_messages": ("claims", "take"),
     "acknowledge_claim": ("claims", "acknowledge"),
     "give_claim_back": ("claims", "give_back"),
@@ -236,7 +238,7 @@ def argument(name: str) -> str:
 
 def path_argument(name: str) -> str:
     """The name of a path's variable: ids say that they are ids, names do not."""
-    return argument(name) if name in ("folder", "name", "address") else f"{name}_id"
+    return argument(name) if name in ("folder", "label", "name", "address") else f"{name}_id"
 
 
 def class_name(resource: str) -> str:

@@ -656,6 +656,19 @@ class Label(Model):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LabelChange(Model):
+    """What was done with a label."""
+
+    name: str
+    """What it is called now, or was called."""
+    changed_messages: int
+    """A message in several folders counts in each of them."""
+    changed_threads: int
+    complete: bool
+    """false: there is more; the same request again goes on."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FoundMessage(Model):
     """A message as lists show it, with where it was found."""
 

@@ -25,6 +25,10 @@ class IdentityLimits:
     """Labels of one inbox."""
     max_label_characters: int = 100
     """One label."""
+    label_batch: int = 500
+    """Messages, or threads, from which one transaction takes a label, or on which it renames it."""
+    label_batches: int = 100
+    """Of these transactions one request makes, which takes seconds; the next one goes on."""
     max_keys: int = 1_000
     """API keys of an organization that are not revoked."""
     max_credentials: int = 50

@@ -87,7 +87,7 @@ class SearchLimits:
     """Parentheses and negations within one another."""
     max_looks: int = 50_000
     """Messages looked at for one answer, about half a second's; the next page goes on from there."""
-    looks_at_once: int = 10_000
+    looks_at_once: int = 25_000
     """Of these in one operation of the database, so that others have a turn."""
     first_looks: int = 1_000
     """The same for the first operation of a search: most find what they want there."""

@@ -43,6 +43,7 @@ from agentpost.store.organizations import Organizations
 from agentpost.store.polling import Polling
 from agentpost.store.pool import Database, PoolLimits
 from agentpost.store.refusals import Refusals
+from agentpost.store.relabelling import Relabelling
 from agentpost.store.reputation import Reputation
 from agentpost.store.rules import Rules
 from agentpost.store.search import Search
@@ -103,6 +104,7 @@ class Store:
     message_names: MessageNames
     threads: Threads
     labels: Labels
+    relabelling: Relabelling
     drafts: Drafts
     claims: Claims
     approvals: Approvals
@@ -199,6 +201,7 @@ def _store(
         message_names=MessageNames(door),
         threads=Threads(door),
         labels=Labels(door),
+        relabelling=Relabelling(door),
         drafts=Drafts(door),
         claims=Claims(door),
         approvals=Approvals(door, committed.tell_queued),

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Literal
 
 from agentpost.client import _models as models
-from agentpost.client._calls import Call
+from agentpost.client._calls import Call, path
 from agentpost.client._pages import AsyncPager, Page
 from agentpost.client._values import NOT_GIVEN, NotGiven, given
 
@@ -46,6 +46,47 @@ class Labels:
             models.Label,
         )
 
+    def rename(
+        self,
+        label: str,
+        *,
+        name: str,
+        inbox: str | NotGiven | None = NOT_GIVEN,
+    ) -> models.LabelChange:
+        """Rename a label.
+
+        Renames the label on every message and thread within reach; mail programs see it at once.
+
+        Where the new one is there already, they become one.
+
+        inbox: In this inbox only: its id or address
+        """
+        target = path("/api/v1/labels/{}", label)
+        answer: models.LabelChange = self._call(
+            Call(
+                "PATCH", target, models.LabelChange, query=given(inbox=inbox), body=given(name=name)
+            )
+        )
+        return answer
+
+    def delete(
+        self,
+        label: str,
+        *,
+        inbox: str | NotGiven | None = NOT_GIVEN,
+    ) -> models.LabelChange:
+        """Delete a label.
+
+        Takes the label off every message and thread within reach; these stay as they are otherwise.
+
+        inbox: In this inbox only: its id or address
+        """
+        target = path("/api/v1/labels/{}", label)
+        answer: models.LabelChange = self._call(
+            Call("DELETE", target, models.LabelChange, query=given(inbox=inbox))
+        )
+        return answer
+
 
 class AsyncLabels:
     """Labels on messages."""
@@ -81,3 +122,44 @@ class AsyncLabels:
             ),
             models.Label,
         )
+
+    async def rename(
+        self,
+        label: str,
+        *,
+        name: str,
+        inbox: str | NotGiven | None = NOT_GIVEN,
+    ) -> models.LabelChange:
+        """Rename a label.
+
+        Renames the label on every message and thread within reach; mail programs see it at once.
+
+        Where the new one is there already, they become one.
+
+        inbox: In this inbox only: its id or address
+        """
+        target = path("/api/v1/labels/{}", label)
+        answer: models.LabelChange = await self._call(
+            Call(
+                "PATCH", target, models.LabelChange, query=given(inbox=inbox), body=given(name=name)
+            )
+        )
+        return answer
+
+    async def delete(
+        self,
+        label: str,
+        *,
+        inbox: str | NotGiven | None = NOT_GIVEN,
+    ) -> models.LabelChange:
+        """Delete a label.
+
+        Takes the label off every message and thread within reach; these stay as they are otherwise.
+
+        inbox: In this inbox only: its id or address
+        """
+        target = path("/api/v1/labels/{}", label)
+        answer: models.LabelChange = await self._call(
+            Call("DELETE", target, models.LabelChange, query=given(inbox=inbox))
+        )
+        return answer
