@@ -251,16 +251,12 @@ def _show(message: Message, *, as_json: bool) -> None:
     click.echo(f"\n{_text(found)}")
 
 
-def _why(found: Mapping[str, object]) -> str:
+def _why(found: Mapping[str, Any]) -> str:
     """The first fragment that was found, of the text if there is one."""
-    highlights = found.get("highlights")
-    shown = (
-        [one for one in highlights if isinstance(one, Mapping)]
-        if isinstance(highlights, list)
-        else []
-    )
-    shown.sort(key=lambda one: one["field"] != "text")
-    return str(shown[0]["fragment"]) if shown else ""
+    fragments = {
+        one["field"]: str(one["fragment"]) for one in reversed(found.get("highlights") or [])
+    }
+    return fragments.get("text") or next(reversed(fragments.values()), "")
 
 
 def _short(found: Mapping[str, object]) -> dict[str, object]:
