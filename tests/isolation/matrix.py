@@ -20,7 +20,7 @@ from agentpost.ids import job_id
 from agentpost.model.actor import system_actor
 from agentpost.model.claim import ClaimRequest
 from agentpost.model.export import NewExport
-from agentpost.model.message import MessageFilter
+from agentpost.model.message import MessageChange, MessageFilter
 from agentpost.store.domains import DomainRequest
 from agentpost.store.rules import RuleRequest
 from agentpost.store.suppressions import SuppressionRequest
@@ -218,6 +218,8 @@ async def one_of_everything(tenant: Tenant, word: str, octets: bytes) -> dict[st
     (claimed,) = await store.claims.take(
         actor, inbox.id, MessageFilter(direction="inbound"), ClaimRequest(1, 600.0, 5)
     )
+    label = MessageChange(add_labels=(f"{word}-label",))
+    await store.messages.update(actor, placed.message, label)
     event = await write_event(tenant, "message.received", inbox.id)
     hook, _ = await store.webhooks.create(
         actor, WebhookRequest(f"https://{word}-receiver.example/", inboxes=(inbox.id,))
@@ -243,6 +245,7 @@ async def one_of_everything(tenant: Tenant, word: str, octets: bytes) -> dict[st
         "domain": domain.id,
         "export": export.id,
         "folder": f"{word}-folder",
+        "label": f"{word}-label",
         "job": job_id(job),
         "rule": rule.id,
         "entry": rule.value,
