@@ -87,6 +87,8 @@ class SearchLimits:
     """Parentheses and negations within one another."""
     max_looks: int = 50_000
     """Messages looked at for one answer, about half a second's; the next page goes on from there."""
+    max_operations: int = 10
+    """Of the database for one answer: three do for so many looks, unless inboxes are many."""
     looks_at_once: int = 25_000
     """Of these in one operation of the database, so that others have a turn."""
     first_looks: int = 1_000

@@ -130,6 +130,7 @@ class _Page:
         self._below: str | None = _NEWEST if position is None else position
         self._looks = self._limits.max_looks
         self._octets = self._limits.max_octets
+        self._operations = self._limits.max_operations
         self._near = True
 
     async def messages(self) -> Found:
@@ -154,7 +155,8 @@ class _Page:
         return self._found(list(hits.values()))
 
     def _may_go_on(self) -> bool:
-        return self._below is not None and self._looks > 0 and self._octets > 0
+        left = min(self._looks, self._octets, self._operations)
+        return self._below is not None and left > 0
 
     def _found(self, hits: list[Hit]) -> Found:
         shown = hits[: self._limit]
@@ -182,6 +184,7 @@ class _Page:
         )
         look = await self._searching.look(self._actor, self._where, self._asked, span)
         self._looks -= look.looked
+        self._operations -= 1
         sure, end = await self._sure(look.hits)
         self._below = look.below if end is None else end
         return sure

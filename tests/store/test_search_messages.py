@@ -189,6 +189,15 @@ async def test_a_page_ends_when_much_was_looked_at_and_the_next_goes_on(world: W
     assert [one for page in pages for one in page.messages] == messages[::-1]
 
 
+async def test_a_page_ends_after_so_many_operations(world: World) -> None:
+    messages = list(await received(world))
+    await index_all(world, pack_messages=3)
+    bounds = {"max_operations": 2, "first_looks": 1, "looks_at_once": 1}
+    pages = [one async for one in paged(world, "-nowhere", None, limit=5, **bounds)]
+    assert [len(page.messages) for page in pages] == [2, 2, 2, 1]
+    assert [one for page in pages for one in page.messages] == messages[::-1]
+
+
 async def test_octets_are_read_within_bounds(world: World) -> None:
     messages = await received(world)
     bounds = {"max_octets": 1, "octets_at_once": 1}
@@ -275,7 +284,7 @@ async def test_many_inboxes_are_searched_as_one(world: World) -> None:
     for query in ("-nowhere", "plan", "is:unread"):
         for looks in (1, 4, 100):
             bounds = {"first_looks": looks, "looks_at_once": looks, "near_messages": looks}
-            bounds["inbox_messages"] = 1
+            bounds |= {"inbox_messages": 1, "max_operations": 100}
             assert await find(world, query, None, limit=7, **bounds) == messages[::-1]
     assert len(await find(world, "plan", others[0].where)) == 6
     bound = replace(reader(world), inboxes=frozenset({others[1].inbox, others[2].inbox}))
