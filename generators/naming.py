@@ -33,6 +33,7 @@ OPERATIONS: Final[dict[str, tuple[str, str]]] = {
     "export_credentials": ("inboxes", "export_credentials"),
     "get_client_config": ("inboxes", "client_config"),
     "list_changes": ("inboxes", "changes"),
+    "list_inbox_events": ("inboxes", "events"),
     "wait_for_message": ("inboxes", "wait"),
     "list_credentials": ("credentials", "list"),
     "create_credential": ("credentials", "create"),

@@ -55,3 +55,19 @@ class MessageNames:
 
         found = await self._door.read(actor, scope, where, read)
         return None if found is None else MessageId(found)
+
+    async def names(
+        self, actor: Actor, where: Scope, messages: Sequence[str], scope: str = "messages:read"
+    ) -> dict[str, str]:
+        """The Message-IDs of the inbox's messages with these ids, for those that have one."""
+
+        async def read(connection: Connection, _: Scope) -> list[Row]:
+            return await connection.rows(
+                "SELECT id, rfc_message_id FROM messages WHERE id = ANY ($1) AND inbox_id = $2"
+                " AND rfc_message_id IS NOT NULL",
+                list(messages),
+                where.inbox,
+            )
+
+        found = await self._door.read(actor, scope, where, read)
+        return {row["id"]: row["rfc_message_id"] for row in found}

@@ -320,6 +320,56 @@ class Inboxes:
         )
         return answer
 
+    def events(
+        self,
+        inbox_id: str,
+        *,
+        limit: int | NotGiven = NOT_GIVEN,
+        cursor: str | NotGiven | None = NOT_GIVEN,
+        order: Literal["asc", "desc"] | NotGiven = NOT_GIVEN,
+        after: datetime | str | NotGiven | None = NOT_GIVEN,
+        before: datetime | str | NotGiven | None = NOT_GIVEN,
+        type: Sequence[str] | NotGiven = NOT_GIVEN,
+        after_seq: int | NotGiven | None = NOT_GIVEN,
+        payload: Literal["full", "thin"] | NotGiven = NOT_GIVEN,
+    ) -> Page[models.Event]:
+        """List what happened in an inbox.
+
+        What came, was sent and moved, was marked and labelled in one inbox, and by whom, newest first.
+
+        It is a part of the log, and read as that is: with `order=asc` nothing is missed.  Of a deleted
+        inbox the log is told too.
+
+        limit: Rows of one page
+        cursor: next_cursor of the page before; alias page_token
+        order: desc: newest first
+        after: Made later than this
+        before: Made earlier than this
+        type: One of these types
+        after_seq: Later than this seq
+        payload: thin: ids, sender and subject; full: texts too, for a key that may read them
+        """
+        target = path("/api/v1/inboxes/{}/events", inbox_id)
+        return Page(
+            self._call,
+            Call(
+                "GET",
+                target,
+                dict,
+                query=given(
+                    limit=limit,
+                    cursor=cursor,
+                    order=order,
+                    after=after,
+                    before=before,
+                    type=type,
+                    after_seq=after_seq,
+                    payload=payload,
+                ),
+            ),
+            models.Event,
+        )
+
     def wait(
         self,
         inbox_id: str,
@@ -686,6 +736,56 @@ class AsyncInboxes:
             )
         )
         return answer
+
+    def events(
+        self,
+        inbox_id: str,
+        *,
+        limit: int | NotGiven = NOT_GIVEN,
+        cursor: str | NotGiven | None = NOT_GIVEN,
+        order: Literal["asc", "desc"] | NotGiven = NOT_GIVEN,
+        after: datetime | str | NotGiven | None = NOT_GIVEN,
+        before: datetime | str | NotGiven | None = NOT_GIVEN,
+        type: Sequence[str] | NotGiven = NOT_GIVEN,
+        after_seq: int | NotGiven | None = NOT_GIVEN,
+        payload: Literal["full", "thin"] | NotGiven = NOT_GIVEN,
+    ) -> AsyncPager[models.Event]:
+        """List what happened in an inbox.
+
+        What came, was sent and moved, was marked and labelled in one inbox, and by whom, newest first.
+
+        It is a part of the log, and read as that is: with `order=asc` nothing is missed.  Of a deleted
+        inbox the log is told too.
+
+        limit: Rows of one page
+        cursor: next_cursor of the page before; alias page_token
+        order: desc: newest first
+        after: Made later than this
+        before: Made earlier than this
+        type: One of these types
+        after_seq: Later than this seq
+        payload: thin: ids, sender and subject; full: texts too, for a key that may read them
+        """
+        target = path("/api/v1/inboxes/{}/events", inbox_id)
+        return AsyncPager(
+            self._call,
+            Call(
+                "GET",
+                target,
+                dict,
+                query=given(
+                    limit=limit,
+                    cursor=cursor,
+                    order=order,
+                    after=after,
+                    before=before,
+                    type=type,
+                    after_seq=after_seq,
+                    payload=payload,
+                ),
+            ),
+            models.Event,
+        )
 
     async def wait(
         self,

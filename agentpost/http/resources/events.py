@@ -74,6 +74,16 @@ class EventsQuery(TimedListQuery, frozen=True, forbid_unknown_fields=True):
     payload: Payload = "full"
 
 
+class HistoryQuery(TimedListQuery, frozen=True, forbid_unknown_fields=True):
+    """Which events of an inbox; empty means all that the key may hear of."""
+
+    type: Annotated[Names, Meta(description="One of these types")] = msgspec.field(
+        default_factory=list
+    )
+    after_seq: Annotated[Seq | None, Meta(description="Later than this seq")] = None
+    payload: Payload = "thin"
+
+
 class StreamQuery(Query, frozen=True, forbid_unknown_fields=True):
     """Which events, as a subscription of the WebSocket says it."""
 
@@ -126,13 +136,41 @@ async def list_events(request: Request[None, EventsQuery]) -> Response:
     nothing comes twice, however many write meanwhile.  A page whose events are large is shorter
     than `limit`.
     """
+    query = request.query
+    inboxes = () if query.inbox_id is None else (query.inbox_id,)
+    return await _page(request, inboxes, "events")
+
+
+@routes.get(
+    "/inboxes/{inbox}/events",
+    scope="events:read",
+    query=HistoryQuery,
+    answer=ListBody[EventBody],
+    summary="List what happened in an inbox",
+    raises=(Forbidden, InvalidCursor, UnknownField),
+    examples=page_of(EXAMPLE),
+)
+async def list_inbox_events(request: Request[None, HistoryQuery]) -> Response:
+    """What came, was sent and moved, was marked and labelled in one inbox, and by whom, newest first.
+
+    It is a part of the log, and read as that is: with `order=asc` nothing is missed.  Of a deleted
+    inbox the log is told too.
+    """
+    return await _page(request, (request.params["inbox"],), "inbox events")
+
+
+async def _page(
+    request: Request[None, EventsQuery] | Request[None, HistoryQuery],
+    inboxes: tuple[str, ...],
+    name: str,
+) -> Response:
+    """A page of the log, of these inboxes or of all.  Raises: NotFound, Forbidden, UnknownField."""
     desk, query, actor = desk_of(request), request.query, request.actor
     _check_types(query.type, "type")
-    inboxes = () if query.inbox_id is None else (query.inbox_id,)
     wanted = await desk.events.checked(
         actor, Wanted(tuple(query.type) or ("*",), inboxes, payload=query.payload)
     )
-    place = (actor.organization, "events", actor.environment or "")
+    place = (actor.organization, name, actor.environment or "", *wanted.inboxes)
     asked = desk.cursors.page(query, *place)
     chosen = EventFilter(tuple(query.type), wanted.inboxes, query.after_seq)
     page = await desk.store.events.page(actor, chosen, asked)

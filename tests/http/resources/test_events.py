@@ -384,6 +384,44 @@ async def test_the_log_is_narrowed(acme: Tenant, globex: Tenant) -> None:
     assert (await acme.call("GET", "/events?inbox_id=inb_x")).status == 404
 
 
+async def test_an_inbox_tells_its_history(acme: Tenant, globex: Tenant) -> None:
+    inbox, other = await acme.inbox(), await acme.inbox("other")
+    await deliver_event(acme, inbox)
+    await deliver_event(acme, other)
+    messages = (await acme.call("GET", f"/inboxes/{inbox.id}/messages")).json["data"]
+    message = messages[0]["id"]
+    await acme.call("PATCH", f"/messages/{message}", {"add_labels": ["a"], "seen": True})
+    await acme.call("PATCH", f"/messages/{message}", {"folder": "Archive"})
+    path = f"/inboxes/{inbox.address}/events"
+    listed = (await acme.call("GET", path)).json["data"]
+    assert {event["inbox_id"] for event in listed} == {inbox.id}
+    moved, marked = listed[:2]
+    assert moved["data"]["changes"] == {"folder": {"from": "INBOX", "to": "Archive"}}
+    assert marked["data"]["changes"] == {
+        "seen": True,
+        "labels": {"added": ["a"], "removed": []},
+    }
+    assert marked["data"]["actor"]["type"] == "api_key"
+    received = next(event for event in listed if event["type"] == "message.received")
+    assert "text_body" not in received["data"]
+    upwards: list[Any] = []
+    asked = f"{path}?order=asc&limit=2"
+    while asked:
+        page = (await acme.call("GET", asked)).json
+        upwards += page["data"]
+        more = page["next_cursor"]
+        asked = f"{path}?order=asc&limit=2&cursor={more}" if more else ""
+    assert upwards == listed[::-1]
+    updated = (await acme.call("GET", f"{path}?type=message.updated")).json["data"]
+    assert updated == [moved, marked]
+    first = (await acme.call("GET", f"{path}?limit=1")).json["next_cursor"]
+    assert (await acme.call("GET", f"/inboxes/{other.id}/events?cursor={first}")).status == 400
+    assert (await globex.call("GET", path)).status == 404
+    assert (await (await acme.caller("messages:read"))("GET", path)).status == 403
+    await acme.store.inboxes.delete(acme.actor, inbox.id)
+    assert (await acme.call("GET", path)).json["data"][0]["type"] == "inbox.deleted"
+
+
 async def test_a_page_of_large_events_is_cut_and_goes_on(
     acme: Tenant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
