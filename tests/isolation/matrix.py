@@ -17,11 +17,12 @@ from agentpost.http.compat import COMPAT
 from agentpost.http.endpoint import Endpoint
 from agentpost.http.resources import RESOURCES
 from agentpost.ids import job_id
-from agentpost.model.actor import system_actor
+from agentpost.model.actor import Scope, system_actor
 from agentpost.model.claim import ClaimRequest
 from agentpost.model.export import NewExport
 from agentpost.model.message import MessageChange, MessageFilter
 from agentpost.store.domains import DomainRequest
+from agentpost.store.polling import PollingRequest
 from agentpost.store.rules import RuleRequest
 from agentpost.store.suppressions import SuppressionRequest
 from agentpost.store.webhooks import WebhookRequest
@@ -54,6 +55,9 @@ FACADE_SAMPLES: Final[dict[str, object]] = {
     "messages.MarkedManyBody": {"message_ids": ["{message}"], "add_labels": "mine"},
     "messages.NamesBody": {"message_ids": ["{message}"]},
     "pods.NewBody": {"name": "Another"},
+    "polling.NewBody": {"client_id": "another", "event_types": ["message.received"]},
+    "polling.NewInboxBody": {"client_id": "another", "event_types": ["message.received"]},
+    "polling.NewPodBody": {"client_id": "another", "event_types": ["message.received"]},
     "sending.AnsweredBody": {"to": "ada@elsewhere.example", "text": "x"},
     "sending.LetterBody": {"to": "ada@elsewhere.example", "text": "x"},
     "sending.WordsBody": {"text": "x"},
@@ -94,7 +98,11 @@ NO_IDS: Final = frozenset({"direction", "list_type"})
 """Variables of paths that name nothing of anybody's."""
 
 EVERYTHING: Final = [endpoint for routes in (*RESOURCES, *COMPAT) for endpoint in routes.endpoints]
-GUARDED: Final = [endpoint for endpoint in EVERYTHING if not endpoint.public]
+POLLED: Final = [endpoint for endpoint in EVERYTHING if endpoint.polling]
+"""What no key opens, but a token for one thing: test_polling.py says which for whom."""
+GUARDED: Final = [
+    endpoint for endpoint in EVERYTHING if not endpoint.public and endpoint not in POLLED
+]
 STREAMS: Final = [endpoint for endpoint in GUARDED if "text/event-stream" in endpoint.produces]
 """What never ends once it is open: test_events.py says what streams tell to whom."""
 ROUTES: Final = [
@@ -225,6 +233,9 @@ async def one_of_everything(tenant: Tenant, word: str, octets: bytes) -> dict[st
         actor, WebhookRequest(f"https://{word}-receiver.example/", inboxes=(inbox.id,))
     )
     delivery = await store.webhook_log.test(actor, hook.id)
+    for place in (Scope(where.organization), replace(where, inbox=None), where):
+        read = PollingRequest(f"{word}-reader", ("message.received",), (), (inbox.id,))
+        await store.polling.create(actor, place, read)
     bound = {"environments": (inbox.environment,), "inboxes": (inbox.id,)}
     spare = await (await tenant.caller("inboxes:read", **bound))("GET", "/me")
     domain, _ = await store.domains.create(actor, DomainRequest(f"{word}.example"))
@@ -254,11 +265,12 @@ async def one_of_everything(tenant: Tenant, word: str, octets: bytes) -> dict[st
         "address": suppressed.address,
         "webhook": hook.id,
         "delivery": delivery.id,
+        "polling": f"{word}-reader",
         "approval": await _held(tenant, inbox.id, word),
         "event": event,
         "claim": claimed.id,
         "upload": upload.json["key"],
-        **dict.fromkeys(("account", "app", "file"), "x"),
+        **dict.fromkeys(("account", "app", "consumer", "file"), "x"),
     }
 
 

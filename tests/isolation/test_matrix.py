@@ -12,7 +12,15 @@ from agentpost import clock
 from agentpost.http.endpoint import Endpoint
 from agentpost.model.actor import SCOPES, widen
 from tests.http.resources.conftest import ALL, Caller
-from tests.isolation.matrix import EVERYTHING, GUARDED, ROUTES, WORDS, Matrix, variables
+from tests.isolation.matrix import (
+    EVERYTHING,
+    GUARDED,
+    POLLED,
+    ROUTES,
+    WORDS,
+    Matrix,
+    variables,
+)
 
 
 def test_every_route_can_be_asked() -> None:
@@ -78,6 +86,13 @@ async def test_no_key_and_a_wrong_key_open_nothing(matrix: Matrix) -> None:
             if answer.status != 401 or answer.code != "unauthenticated":
                 wrong[f"{secret} {endpoint.method} {endpoint.path}"] = answer.status
     assert wrong == {}
+
+
+async def test_a_key_opens_nothing_that_a_token_opens(matrix: Matrix) -> None:
+    assert len(POLLED) == 3
+    for endpoint in POLLED:
+        answer = await matrix.ask(matrix.acme.call, endpoint)
+        assert (answer.status, answer.code) == (401, "unauthenticated"), endpoint.path
 
 
 async def test_revoked_and_expired_keys_open_nothing(matrix: Matrix) -> None:

@@ -207,9 +207,7 @@ async def test_one_s_own_may_be_named(attacker: Attacker) -> None:
     assert wrong == {}
 
 
-async def test_no_foreign_name_is_kept(
-    matrix: Matrix, attacker: Attacker
-) -> None:
+async def test_no_foreign_name_is_kept(matrix: Matrix, attacker: Attacker) -> None:
     """What is accepted changes nothing: the id that was named is kept nowhere."""
     for reference in EVERY:
         if reference.where == "query" or reference.endpoint.method == "GET":

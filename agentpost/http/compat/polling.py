@@ -42,20 +42,30 @@ _MANY: Final = (
     "/pods/{pod}/webhooks/polling",
     "/inboxes/{inbox}/webhooks/polling",
 )
-_ONE: Final = tuple(path + "/{webhook}" for path in _MANY)
+_ONE: Final = tuple(path + "/{polling}" for path in _MANY)
 _FORM: Final = "auto_v1_"
 """Of the form that says where to read; all of Svix's SDKs that know such tokens know this one."""
 
 Names = list[str] | None
 
 
-class NewBody(Body, frozen=True, forbid_unknown_fields=True):
-    """A polling webhook to make, or to get a token for again."""
+class NewInboxBody(Body, frozen=True, forbid_unknown_fields=True):
+    """A polling webhook of an inbox to make, or to get a token for again."""
 
     client_id: str
     event_types: list[str]
-    pod_ids: Names = None
+
+
+class NewPodBody(NewInboxBody, frozen=True, forbid_unknown_fields=True):
+    """One of a pod, which may tell of some of its inboxes only."""
+
     inbox_ids: Names = None
+
+
+class NewBody(NewPodBody, frozen=True, forbid_unknown_fields=True):
+    """One of the organization, which may tell of some pods and inboxes only."""
+
+    pod_ids: Names = None
 
 
 @at(
@@ -78,16 +88,7 @@ async def list_polling_webhooks(request: Request[None, PageQuery]) -> Response:
     return listed(desk, "polling_webhooks", rows, page, query, *name)
 
 
-@at(
-    routes,
-    "POST",
-    *_MANY,
-    scope="webhooks:write",
-    body=NewBody,
-    answer=Anything,
-    summary="Make a polling webhook",
-)
-async def create_polling_webhook(request: Request[NewBody, None]) -> Response:
+async def create_polling_webhook(request: Request[NewInboxBody, None]) -> Response:
     """Keeps what happens from now on for whoever has the token, which is shown this once.
 
     With a ``client_id`` that is known at this place the existing one is answered as it is, with a
@@ -95,21 +96,27 @@ async def create_polling_webhook(request: Request[NewBody, None]) -> Response:
     """
     request, place = await _placed(request)
     desk, body = desk_of(request), request.body
-    if body.pod_ids and place.environment is not None:
-        raise checks.refuse("pod_ids", "goes not with a pod or an inbox in the path")
-    if body.inbox_ids and place.inbox is not None:
-        raise checks.refuse("inbox_ids", "goes not with an inbox in the path")
     if not body.event_types:
         raise checks.refuse("event_types", "must name a type of event")
     wanted = PollingRequest(
         body.client_id,
         event_types(body.event_types),
-        tuple(dict.fromkeys(body.pod_ids or ())),
-        tuple(body.inbox_ids or ()),
+        tuple(dict.fromkeys((isinstance(body, NewBody) and body.pod_ids) or ())),
+        tuple((isinstance(body, NewPodBody) and body.inbox_ids) or ()),
     )
     made, token, _ = await desk.store.polling.create(request.actor, place, wanted)
     shown = await _shape(request, made)
     return Response({**shown, "token": _token(made, token, desk.terms.http_url)})
+
+
+for _path, _body in zip(_MANY, (NewBody, NewPodBody, NewInboxBody), strict=True):
+    routes.post(
+        _path,
+        scope="webhooks:write",
+        body=_body,
+        answer=Anything,
+        summary="Make a polling webhook",
+    )(create_polling_webhook)
 
 
 @at(routes, "GET", *_ONE, scope="webhooks:read", answer=Anything, summary="Get a polling webhook")
@@ -117,7 +124,7 @@ async def get_polling_webhook(request: Request[None, None]) -> Response:
     """One polling webhook, by its id or ``client_id``."""
     request, place = await _placed(request)
     store = desk_of(request).store.polling
-    found = await store.get(request.actor, place, request.params["webhook"])
+    found = await store.get(request.actor, place, request.params["polling"])
     return Response(await _shape(request, found))
 
 
@@ -133,7 +140,7 @@ async def delete_polling_webhook(request: Request[None, None]) -> Response:
     """Ends a polling webhook and its token."""
     request, place = await _placed(request)
     store = desk_of(request).store.polling
-    await store.delete(request.actor, place, request.params["webhook"])
+    await store.delete(request.actor, place, request.params["polling"])
     return Response()
 
 
