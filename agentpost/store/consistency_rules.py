@@ -1,76 +1,27 @@
-"""The rules that stored rows keep among each other, as SQL over one batch of a table.
+"""The rules that mail keeps, and all rules by their names.
 
-Every look at another table goes through a key, one row at a time (``LATERAL … LIMIT 1``), so that
-a batch costs the same however large the tables are.  A rule whose condition is unknown, because
-what it compares with is missing, is silent: another rule says that it is missing.
+How a rule is written: ``store/consistency_parts.py``.  What agents work with has its own in
+``store/consistency_agents.py``.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
+from agentpost.store.consistency_agents import AGENTS
+from agentpost.store.consistency_parts import (
+    ENVIRONMENT,
+    INBOX,
+    MESSAGE,
+    ORGANIZATION,
+    Part,
+    one,
+)
 
-@dataclass(frozen=True, slots=True)
-class Part:
-    """One table's walk: its key, what is looked up for each row, and the rules.
-
-    ``key`` holds for each column its SQL type as text goes in and out.  ``rules`` are the name,
-    the condition that breaks it, and the words (an SQL expression) that say how.
-    """
-
-    table: str
-    key: tuple[tuple[str, str], ...]
-    subject: str
-    rules: tuple[tuple[str, str, str], ...]
-    joins: str = ""
-    before: str = ""
-    """Common table expressions that the joins use."""
-
-    def statement(self, *, first: bool) -> str:
-        """One batch: $1 is its size, the key of the row before it follows as text."""
-        columns = ", ".join(column for column, _ in self.key)
-        given = ", ".join(_in(kind, n) for n, (_, kind) in enumerate(self.key, 2))
-        where = "" if first else f" WHERE ({columns}) > ({given})"
-        backwards = ", ".join(f"b.{column} DESC" for column, _ in self.key)
-        last = ", ".join(_out(kind, f"b.{column}") for column, kind in self.key)
-        values = ", ".join(f"('{name}', {broken}, {how})" for name, broken, how in self.rules)
-        return (
-            f"WITH batch AS MATERIALIZED (SELECT * FROM {self.table}{where}"
-            f" ORDER BY {columns} LIMIT $1){self.before},"
-            f" found AS (SELECT r.rule, {self.subject} AS subject, r.detail FROM batch b"
-            f" {self.joins} CROSS JOIN LATERAL (VALUES {values}) AS r (rule, broken, detail)"
-            " WHERE r.broken)"
-            " SELECT (SELECT count(*) FROM batch) AS rows,"
-            f" (SELECT ARRAY[{last}] FROM batch b ORDER BY {backwards} LIMIT 1) AS last,"
-            " f.rule, f.subject, f.detail"
-            " FROM (VALUES (1)) AS one LEFT JOIN found f ON true"
-        )
-
-
-def _in(kind: str, number: int) -> str:
-    text = f"${number}::text"
-    return f"decode({text}, 'hex')" if kind == "bytea" else f"{text}::{kind}"
-
-
-def _out(kind: str, column: str) -> str:
-    return f"encode({column}, 'hex')" if kind == "bytea" else f"{column}::text"
-
-
-def _one(name: str, columns: str, table: str, condition: str) -> str:
-    """The row of ``table`` that a row of the batch names, or nulls."""
-    return (
-        f" LEFT JOIN LATERAL (SELECT {columns} FROM {table} t WHERE {condition} LIMIT 1) {name}"
-        " ON true"
-    )
-
-
-_INBOX: Final = _one("i", "t.id, t.environment_id, t.modseq", "inboxes", "t.id = b.inbox_id")
-_MESSAGE: Final = _one("m", "t.id, t.inbox_id, t.size", "messages", "t.id = b.message_id")
-_MAILBOX: Final = _one(
+_MAILBOX: Final = one(
     "x", "t.id, t.inbox_id, t.uidnext, t.modseq", "mailboxes", "t.id = b.mailbox_id"
 )
-_RELAY: Final = _one("l", "t.message_id", "relays", "t.message_id = b.message_id")
+_RELAY: Final = one("l", "t.message_id", "relays", "t.message_id = b.message_id")
 _WAITING: Final = "('queued', 'sending', 'deferred')"
 
 
@@ -114,17 +65,17 @@ _PLACEMENTS: Final = Part(
             "format('modseq %s, of the next uid %s', b.modseq, n.modseq)",
         ),
     ),
-    _MESSAGE
+    MESSAGE
     + _MAILBOX
-    + _INBOX
-    + _one("e", "t.uid", "expunged", "t.mailbox_id = b.mailbox_id AND t.uid = b.uid")
-    + _one(
+    + INBOX
+    + one("e", "t.uid", "expunged", "t.mailbox_id = b.mailbox_id AND t.uid = b.uid")
+    + one(
         "n",
         "t.modseq",
         "placements",
         "t.mailbox_id = b.mailbox_id AND t.uid > b.uid ORDER BY t.uid",
     )
-    + _one(
+    + one(
         "c",
         "t.modseq",
         "changed_blocks",
@@ -145,7 +96,7 @@ _EXPUNGED: Final = Part(
             "format('modseq %s, of the inbox %s', b.modseq, i.modseq)",
         ),
     ),
-    _MAILBOX + _INBOX,
+    _MAILBOX + INBOX,
 )
 
 _INBOXES: Final = Part(
@@ -160,8 +111,7 @@ _INBOXES: Final = Part(
         ),
         ("inbox_mailbox", "x.id IS NULL", "'it has no mailbox INBOX'"),
     ),
-    _one("e", "t.id, t.organization_id", "environments", "t.id = b.environment_id")
-    + _one("x", "t.id", "mailboxes", "t.inbox_id = b.id AND t.role = 'inbox'"),
+    ENVIRONMENT + one("x", "t.id", "mailboxes", "t.inbox_id = b.id AND t.role = 'inbox'"),
 )
 
 _MAILBOXES: Final = Part(
@@ -181,7 +131,7 @@ _MAILBOXES: Final = Part(
             "format('recent from uid %s, uidnext is %s', b.recent_from, b.uidnext)",
         ),
     ),
-    _INBOX,
+    INBOX,
 )
 
 _MESSAGES: Final = Part(
@@ -222,12 +172,12 @@ _MESSAGES: Final = Part(
             "'search has lost its text'",
         ),
     ),
-    _one("o", "t.id, t.size", "blobs", "t.id = b.blob_id")
-    + _INBOX
-    + _one("h", "t.id, t.inbox_id", "threads", "t.id = b.thread_id")
-    + _one("p", "t.uid", "placements", "t.message_id = b.id")
-    + _one("s", "t.message_id", "message_texts", "t.message_id = b.id")
-    + _one("n", "t.message_id", "unindexed", "t.inbox_id = b.inbox_id AND t.message_id = b.id"),
+    one("o", "t.id, t.size", "blobs", "t.id = b.blob_id")
+    + INBOX
+    + one("h", "t.id, t.inbox_id", "threads", "t.id = b.thread_id")
+    + one("p", "t.uid", "placements", "t.message_id = b.id")
+    + one("s", "t.message_id", "message_texts", "t.message_id = b.id")
+    + one("n", "t.message_id", "unindexed", "t.inbox_id = b.inbox_id AND t.message_id = b.id"),
 )
 
 _THREADS: Final = Part(
@@ -238,7 +188,7 @@ _THREADS: Final = Part(
         ("thread_messages", "m.id IS NULL", "'no message is in it'"),
         ("thread_inbox", "i.id IS NULL", "format('inbox %s is not there', b.inbox_id)"),
     ),
-    _one("m", "t.id", "messages", "t.thread_id = b.id") + _INBOX,
+    one("m", "t.id", "messages", "t.thread_id = b.id") + INBOX,
 )
 
 _THREAD_REFS: Final = Part(
@@ -252,7 +202,7 @@ _THREAD_REFS: Final = Part(
             "format('thread %s is not in its inbox', b.thread_id)",
         ),
     ),
-    _one("h", "t.id, t.inbox_id", "threads", "t.id = b.thread_id"),
+    one("h", "t.id, t.inbox_id", "threads", "t.id = b.thread_id"),
 )
 
 _DRAFTS: Final = Part(
@@ -263,7 +213,7 @@ _DRAFTS: Final = Part(
         ("draft_message", "m.id IS NULL", "format('its message %s is not there', b.message_id)"),
         ("draft_inbox", "m.inbox_id <> b.inbox_id", "'its message is in another inbox'"),
     ),
-    _MESSAGE,
+    MESSAGE,
 )
 
 _HOLDS: Final = Part(
@@ -277,8 +227,15 @@ _HOLDS: Final = Part(
             "w.state IS DISTINCT FROM 'ready'",
             "CASE WHEN w.state IS NULL THEN 'no job ends it' ELSE 'its job was given up' END",
         ),
+        (
+            "hold_approval",
+            "b.kind = 'approval' AND a.state IS DISTINCT FROM 'pending'",
+            "format('its request for approval %s is %s', b.approval_id, a.state)",
+        ),
     ),
-    _MESSAGE + _one("w", "t.state", "jobs", "t.id = b.job_id"),
+    MESSAGE
+    + one("w", "t.state", "jobs", "t.id = b.job_id")
+    + one("a", "t.state", "approvals", "t.id = b.approval_id"),
 )
 
 _DELIVERIES: Final = Part(
@@ -298,7 +255,7 @@ _DELIVERIES: Final = Part(
             "format('it is %s, but nothing will send it', b.state)",
         ),
     ),
-    _MESSAGE + _RELAY,
+    MESSAGE + _RELAY,
 )
 
 _RELAYS: Final = Part(
@@ -315,9 +272,9 @@ _RELAYS: Final = Part(
             "CASE WHEN w.state IS NULL THEN 'no job sends it' ELSE 'its job was given up' END",
         ),
     ),
-    _one("o", "t.id", "blobs", "t.id = b.blob_id")
-    + _one("e", "t.id", "environments", "t.id = b.environment_id")
-    + _one(
+    one("o", "t.id", "blobs", "t.id = b.blob_id")
+    + one("e", "t.id", "environments", "t.id = b.environment_id")
+    + one(
         "d",
         "t.message_id",
         "deliveries",
@@ -344,58 +301,15 @@ _JOBS: Final = Part(
             "'its lease and its time do not agree'",
         ),
     ),
-    _one("o", "t.id", "organizations", "t.id = b.organization_id"),
-)
-
-_CLAIMS: Final = Part(
-    "claims",
-    (("id", "text"),),
-    "b.id",
-    (
-        (
-            "claim_message",
-            "m.id IS NULL OR m.inbox_id <> b.inbox_id",
-            "format('message %s is not in inbox %s', b.message_id, b.inbox_id)",
-        ),
-        (
-            "claim_environment",
-            "i.environment_id <> b.environment_id",
-            "format('environment %s, its inbox %s', b.environment_id, i.environment_id)",
-        ),
-        (
-            "claim_passed",
-            "b.state IN ('leased', 'waiting') AND b.message_id <= i.claims_from",
-            "format('inbox %s is worked through to %s', b.inbox_id, i.claims_from)",
-        ),
-    ),
-    _MESSAGE + _one("i", "t.environment_id, t.claims_from", "inboxes", "t.id = b.inbox_id"),
-)
-
-_EVENTS: Final = Part(
-    "events",
-    (("organization_id", "text"), ("seq", "bigint")),
-    "b.id",
-    (
-        (
-            "event_organization",
-            "o.id IS NULL",
-            "format('organization %s is not there', b.organization_id)",
-        ),
-        (
-            "event_environment",
-            "e.id IS NULL OR e.organization_id <> b.organization_id",
-            "format('environment %s is not there', b.environment_id)",
-        ),
-    ),
-    _one("o", "t.id", "organizations", "t.id = b.organization_id")
-    + _one("e", "t.id, t.organization_id", "environments", "t.id = b.environment_id"),
+    ORGANIZATION,
 )
 
 PARTS: Final = {
     part.table: part
     for part in (
         *(_INBOXES, _MAILBOXES, _MESSAGES, _PLACEMENTS, _EXPUNGED, _THREADS, _THREAD_REFS),
-        *(_DRAFTS, _HOLDS, _DELIVERIES, _RELAYS, _JOBS, _CLAIMS, _EVENTS),
+        *(_DRAFTS, _HOLDS, _DELIVERIES, _RELAYS, _JOBS),
+        *AGENTS,
     )
 }
 """The walks over rows, by table; blobs and files have walks of their own."""

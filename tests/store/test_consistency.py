@@ -63,7 +63,8 @@ PLANTED = {
     "draft_inbox": "INSERT INTO drafts (id, organization_id, environment_id, inbox_id, message_id)"
     " SELECT 'dft_1', organization_id, environment_id, 'inb_other', id FROM messages LIMIT 1",
     "hold_message": _HOLD.format("'msg_gone'"),
-    "hold_job": _HOLD.format("(SELECT id FROM messages LIMIT 1)"),
+    "hold_job": "UPDATE holds SET job_id = 0",
+    "hold_approval": "DELETE FROM approvals",
     "delivery_message": "UPDATE deliveries SET message_id = 'msg_gone'",
     "delivery_relay": "DELETE FROM relays",
     "relay_blob": "UPDATE relays SET blob_id = 'blob_gone'",
@@ -75,8 +76,33 @@ PLANTED = {
     "claim_message": "UPDATE claims SET message_id = 'msg_gone'",
     "claim_environment": "UPDATE claims SET environment_id = 'env_gone'",
     "claim_passed": "UPDATE inboxes SET claims_from = 'msg_~'",
+    "claim_attempts": "UPDATE claims SET state = 'dead'",
+    "approval_inbox": "UPDATE approvals SET environment_id = 'env_other'",
+    "approval_hold": "DELETE FROM holds",
+    "approval_over": "UPDATE approvals SET state = 'approved'",
+    "approval_decided": "UPDATE approvals SET decided_at = now()",
     "event_organization": "UPDATE events SET organization_id = 'org_gone'",
     "event_environment": "UPDATE events SET environment_id = 'env_gone'",
+    "event_ahead": "UPDATE events SET seq = seq + (1000::bigint << 20)",
+    "event_given": "DELETE FROM webhook_deliveries",
+    "webhook_environment": "UPDATE webhooks SET organization_id = 'org_other'",
+    "webhook_queue": "DELETE FROM webhook_queues",
+    "webhook_log": "DELETE FROM webhook_logs",
+    "webhook_starts": "UPDATE webhooks SET starts_after = starts_after + (1000::bigint << 20)",
+    "webhook_disabled": "UPDATE webhooks SET enabled = false",
+    "queue_lease": "UPDATE webhook_queues SET holder = 'whk_1'",
+    "queue_look": "UPDATE webhook_queues SET next_at = NULL",
+    "queue_failures": "UPDATE webhook_queues SET failures = 3",
+    "log_ahead": "UPDATE webhook_logs SET position = position + (1000::bigint << 20)",
+    "log_behind": "UPDATE organizations o SET forgotten_seq = l.position + 1"
+    " FROM webhook_logs l WHERE l.organization_id = o.id",
+    "webhook_delivery_webhook": "UPDATE webhook_deliveries SET organization_id = 'org_other'",
+    "webhook_delivery_name": "UPDATE webhook_deliveries SET id = 'dlv_1'",
+    "webhook_delivery_event": "DELETE FROM events",
+    "webhook_delivery_state": "UPDATE webhook_deliveries SET state = 'succeeded'",
+    "session_key": "UPDATE mcp_sessions SET credential = 'key_gone'",
+    "session_watched": "UPDATE mcp_sessions SET watched = '[]'",
+    "session_seen": "UPDATE mcp_sessions SET seen_at = now() + interval '1 day'",
 }
 PLANTED_IN_BLOBS = {
     "blob_uses": "UPDATE blobs SET uses = uses + 1",
@@ -88,7 +114,49 @@ _EVENT = (
     "INSERT INTO events (environment_id, id, organization_id, type, data)"
     " SELECT id, 'evt_1', organization_id, 'message.received', '{}' FROM environments"
 )
-_KEPT_BY_THE_DATABASE = {"mailbox_inbox"}
+_OF_AGENTS = (
+    # A webhook, which was given an event that happened later, and a session of an agent.
+    (
+        "INSERT INTO webhooks (id, organization_id, environment_id, url, event_types, environment_ids,"
+        " payload, ordering, timeout_s, secret, updated_at)"
+        " SELECT 'whk_1', organization_id, id, 'https://a.test/', '{*}', ARRAY[id], 'thin', 'none', 30,"
+        " '', now() - interval '1 hour' FROM environments"
+    ),
+    (
+        "INSERT INTO webhook_queues (webhook_id, organization_id)"
+        " SELECT id, organization_id FROM webhooks"
+    ),
+    "INSERT INTO webhook_logs (organization_id) SELECT organization_id FROM webhooks",
+    (
+        "INSERT INTO events (environment_id, id, organization_id, type, data)"
+        " SELECT id, 'evt_2', organization_id, 'message.received', '{}' FROM environments"
+    ),
+    "SELECT fan_out_webhooks(1000)",
+    (
+        "INSERT INTO api_keys (id, organization_id, name, prefix, secret_hash, scopes)"
+        " SELECT 'key_1', id, 'x', 'x', 'x', '{}' FROM organizations"
+    ),
+    (
+        "INSERT INTO mcp_sessions (id, organization_id, credential, protocol)"
+        " SELECT 'ses_1', id, 'key_1', '2025-11-25' FROM organizations"
+    ),
+    # A message that waits for an approval, until its job comes.
+    (
+        "INSERT INTO approvals (id, organization_id, environment_id, inbox_id, message_id, thread_id,"
+        " credential, rule, told, expires_at) SELECT 'apr_1', organization_id, environment_id, inbox_id,"
+        " id, thread_id, 'key_1', 'always', '{}', now() + interval '1 day' FROM messages"
+        " WHERE direction = 'outbound'"
+    ),
+    (
+        "WITH job AS (INSERT INTO jobs (organization_id, kind, run_at)"
+        " SELECT organization_id, 'release', expires_at FROM approvals RETURNING id)"
+        " INSERT INTO holds (message_id, organization_id, environment_id, inbox_id, kind, credential,"
+        " reverse_path, due_at, approval_id, job_id) SELECT a.message_id, a.organization_id,"
+        " a.environment_id, a.inbox_id, 'approval', 'key_1', '', a.expires_at, a.id, j.id"
+        " FROM approvals a, job j"
+    ),
+)
+_KEPT_BY_THE_DATABASE = {"mailbox_inbox", "queue_webhook"}
 """Foreign keys keep these; the rule guards restored or hand-edited databases."""
 
 
@@ -121,7 +189,8 @@ async def walk(world: World, blob_root: Path, *, octets: bool = True, rows: int 
 
 @pytest.fixture
 async def filled(database: Database, tmp_path: Path) -> World:
-    """Mail received and on its way out, small and large, one message expunged, one read, one claimed."""
+    """Mail received and on its way out, small and large, one message expunged, one read, one claimed,
+    one held; a webhook that was given an event, a session."""
     world = await make_world(database, tmp_path / "blobs")
     for number in range(3):
         await world.receive(LETTER.replace(b"letter@", b"letter%d@" % number))
@@ -138,6 +207,8 @@ async def filled(database: Database, tmp_path: Path) -> World:
         world.inbox,
         inbox,
     )
+    for sql in _OF_AGENTS:
+        await world.rows(sql)
     return world
 
 
