@@ -13,7 +13,9 @@ SERVICES: Final = ("smtps", "submission", "imaps", "http")
 """The services of a worker; ``<name>_bind`` is the setting of each."""
 
 _BACKLOG: Final = 4096
-_PATIENCE_S: Final = 5.0
+_PATIENCE_S: Final = 20.0
+"""A worker that was just started when its supervisor was killed notices only when it has imported
+everything, which takes ten seconds on a machine that is busy."""
 
 
 class BindError(Exception):
