@@ -1,0 +1,1 @@
+"""A planted fault: the worker writes that a webhook was told before it has told it."""
