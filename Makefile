@@ -39,12 +39,13 @@ soak: $(STAMP)
 	AGENTPOST_TEST_PROFILE=soak $(PYTEST) --ignore tests/durability
 	AGENTPOST_TEST_PROFILE=soak $(BIN)/pytest -q tests/durability
 
-# The transcripts of conformance/, the journeys of real mail clients (installed as needed), and our SPF
-# beside the public test suite.
+# The transcripts of conformance/, the journeys of real mail clients (installed as needed), our SPF
+# beside the public test suite, and every operation of openapi.json by schemathesis.
 conformance: $(STAMP)
 	$(PYTEST) -k "transcript or conformance"
 	$(BIN)/python -m conformance.clients
 	$(BIN)/python -m conformance.spf
+	$(BIN)/python -m conformance.schema
 
 coverage: $(STAMP)
 	$(PYTEST) --cov --cov-branch --cov-report=term

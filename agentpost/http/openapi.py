@@ -210,7 +210,8 @@ def _content(endpoint: Endpoint, by_type: dict[str, Any], *, with_example: bool)
     found: dict[str, Any] = {}
     for media in endpoint.produces:
         answer = endpoint.json_answer if media == JSON and endpoint.json_answer else endpoint.answer
-        schema = {"type": "string"} if answer is bytes else by_type[_key(answer)]
+        octets = {"type": "object" if media == JSON else "string"}
+        schema = octets if answer is bytes else by_type[_key(answer)]
         if media == JSON and "*/*" in endpoint.produces:
             # A file that happens to be JSON comes under the same type.
             schema = {"anyOf": [schema, {}]}
