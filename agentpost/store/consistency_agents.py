@@ -160,6 +160,40 @@ _TOLD: Final = Part(
     + one("e", "t.id", "events", "t.organization_id = b.organization_id AND t.seq = b.seq"),
 )
 
+_POLLED: Final = Part(
+    "polling_webhooks",
+    (("id", "text"),),
+    "b.id",
+    (
+        (
+            "polling_key",
+            "k.id IS NULL OR k.organization_id <> b.organization_id",
+            "format('key %s of %s is not there', b.key_id, b.organization_id)",
+        ),
+        ("polling_starts", f"b.starts_after >= {_AHEAD}", "'it begins with what lies ahead'"),
+    ),
+    one("k", "t.id, t.organization_id", "api_keys", "t.id = b.key_id"),
+)
+
+_CONSUMERS: Final = Part(
+    "polling_consumers",
+    (("webhook_id", "text"), ("name", "text")),
+    "format('a consumer of %s', b.webhook_id)",
+    (
+        (
+            "consumer_webhook",
+            "w.id IS NULL OR w.organization_id <> b.organization_id",
+            "format('polling webhook %s of %s is not there', b.webhook_id, b.organization_id)",
+        ),
+        (
+            "consumer_ahead",
+            f"greatest(b.position, (SELECT max(g) FROM unnest(b.given) AS g)) >= {_AHEAD}",
+            "'its position lies ahead: events will be missed'",
+        ),
+    ),
+    one("w", "t.id, t.organization_id", "polling_webhooks", "t.id = b.webhook_id"),
+)
+
 _CLAIMS: Final = Part(
     "claims",
     (("id", "text"),),
@@ -246,4 +280,7 @@ _SESSIONS: Final = Part(
     one("k", "t.id, t.organization_id", "api_keys", "t.id = b.credential"),
 )
 
-AGENTS: Final = (_CLAIMS, _APPROVALS, _EVENTS, _WEBHOOKS, _QUEUES, _LOGS, _TOLD, _SESSIONS)
+AGENTS: Final = (
+    *(_CLAIMS, _APPROVALS, _EVENTS, _WEBHOOKS, _QUEUES, _LOGS, _TOLD, _POLLED, _CONSUMERS),
+    _SESSIONS,
+)

@@ -28,7 +28,9 @@ _LONGEST_S: Final = 366 * 86_400.0
 
 _HIGHEST: Final = """
 SELECT greatest(max(o.forgotten_seq), max(e.seq), max(t.seq),
-        (SELECT max(position) FROM webhook_logs), (SELECT max(starts_after) FROM webhooks)) AS seq,
+        (SELECT max(position) FROM webhook_logs), (SELECT max(starts_after) FROM webhooks),
+        (SELECT max(position) FROM polling_consumers),
+        (SELECT max(starts_after) FROM polling_webhooks)) AS seq,
     extract(epoch FROM now() - greatest(max(o.created_at), max(e.created_at)))::float8 AS age_s,
     transaction_seq() >> 20 AS here, pg_current_xact_id()::text::bigint AS transaction
 FROM organizations o

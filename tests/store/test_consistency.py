@@ -100,6 +100,10 @@ PLANTED = {
     "webhook_delivery_name": "UPDATE webhook_deliveries SET id = 'dlv_1'",
     "webhook_delivery_event": "DELETE FROM events",
     "webhook_delivery_state": "UPDATE webhook_deliveries SET state = 'succeeded'",
+    "polling_key": "UPDATE polling_webhooks SET key_id = 'key_gone'",
+    "polling_starts": "UPDATE polling_webhooks SET starts_after = starts_after + (1000::bigint << 20)",
+    "consumer_webhook": "UPDATE polling_consumers SET organization_id = 'org_other'",
+    "consumer_ahead": "UPDATE polling_consumers SET given = ARRAY[position + (1000::bigint << 20)]",
     "session_key": "UPDATE mcp_sessions SET credential = 'key_gone'",
     "session_watched": "UPDATE mcp_sessions SET watched = '[]'",
     "session_seen": "UPDATE mcp_sessions SET seen_at = now() + interval '1 day'",
@@ -139,6 +143,15 @@ _OF_AGENTS = (
     (
         "INSERT INTO mcp_sessions (id, organization_id, credential, protocol)"
         " SELECT 'ses_1', id, 'key_1', '2025-11-25' FROM organizations"
+    ),
+    (
+        "INSERT INTO polling_webhooks (id, organization_id, environment_id, client_id, event_types,"
+        " key_id, token_hash)"
+        " SELECT 'whk_2', organization_id, id, 'x', '{*}', 'key_1', 'x' FROM environments"
+    ),
+    (
+        "INSERT INTO polling_consumers (webhook_id, name, organization_id, position)"
+        " SELECT id, 'x', organization_id, starts_after FROM polling_webhooks"
     ),
     # A message that waits for an approval, until its job comes.
     (

@@ -5,6 +5,8 @@ The clusters and the programs are real ones.
 
 from __future__ import annotations
 
+import inspect
+import re
 import subprocess
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -16,7 +18,7 @@ import pytest
 from agentpost.model.actor import SCOPES, Actor, system_actor, widen
 from agentpost.model.event import EventBatch
 from agentpost.model.webhook import Webhook
-from agentpost.store import embedded
+from agentpost.store import embedded, epoch
 from agentpost.store.epoch import SPARE, TRANSACTIONS_A_SECOND
 from agentpost.store.migrate import migrate
 from agentpost.store.opening import Store, open_store
@@ -244,3 +246,15 @@ async def test_the_leap_is_as_long_as_the_time_since(
         leap = (await house.here() - before) >> 20
         wanted = SPARE + seconds * TRANSACTIONS_A_SECOND
         assert wanted - 100 <= leap <= wanted + 100_000
+
+
+def test_positions_are_made_in_one_place() -> None:
+    """Whoever makes one of the transaction id himself forgets what is added to it."""
+    store = Path(inspect.getfile(epoch)).parent
+    made = re.compile(r"pg_current_xact_id\(\)|pg_snapshot_xm(?:in|ax)")
+    found = {
+        path.name
+        for path in (*store.glob("*.py"), *store.glob("migrations/*.sql"))
+        if made.search(path.read_text())
+    }
+    assert found == {"0001_foundation.sql", "epoch.py", "consistency_agents.py"}

@@ -16,7 +16,7 @@ CREATE TABLE polling_webhooks (
     within           text[],
     key_id           text COLLATE "C" NOT NULL,
     token_hash       bytea NOT NULL UNIQUE,
-    starts_after     bigint NOT NULL DEFAULT (pg_current_xact_id()::text::bigint << 20),
+    starts_after     bigint NOT NULL DEFAULT transaction_seq(),
     created_at       timestamptz NOT NULL DEFAULT now(),
     updated_at       timestamptz NOT NULL DEFAULT now(),
     UNIQUE NULLS NOT DISTINCT (organization_id, environment_id, inbox_id, client_id)
