@@ -21,8 +21,10 @@ from agentpost.cli.mcp import mcp_command
 from agentpost.cli.migrate import migrate_command
 from agentpost.cli.openapi import openapi_command
 from agentpost.cli.org import org_command
+from agentpost.cli.progress import quiet_option
 from agentpost.cli.remote.domains import domains_command
 from agentpost.cli.remote.drafts import drafts_command
+from agentpost.cli.remote.exports import exports_command
 from agentpost.cli.remote.inboxes import inboxes_command
 from agentpost.cli.remote.listen import listen_command
 from agentpost.cli.remote.messages import messages_command, threads_command
@@ -53,6 +55,7 @@ _API: Final = (
     drafts_command,
     domains_command,
     webhooks_command,
+    exports_command,
     send_command,
     listen_command,
     mcp_command,
@@ -68,11 +71,13 @@ class _Verbs(click.Group):
             ("Using AgentPost (from anywhere, with AGENTPOST_API_KEY)", _API),
         ):
             with formatter.section(title):
-                formatter.write_dl([(str(verb.name), verb.get_short_help_str()) for verb in verbs])
+                room = formatter.width - max(len(str(verb.name)) for verb in verbs) - 6
+                formatter.write_dl([(str(one.name), one.get_short_help_str(room)) for one in verbs])
 
 
 @click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"]})
-def agentpost() -> None:
+@quiet_option
+def agentpost(*, quiet: bool) -> None:
     """AgentPost: email for AI agents, on your own machine."""
 
 

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,12 +12,11 @@ from typing import TYPE_CHECKING
 import click
 
 from agentpost.cli.output import json_option
+from agentpost.cli.progress import Begin, bars
 from agentpost.cli.session import with_store
 from agentpost.cli.settings import load_settings, settings_options
 
 if TYPE_CHECKING:
-    from rich.progress import Progress
-
     from agentpost.store.auditchain import AuditChain
     from agentpost.store.consistency import Batch, Consistency, Fault
     from agentpost.store.opening import Store
@@ -81,9 +78,8 @@ def check_command(
 
         consistency = Consistency(store.door, store.blobs)
         chain = AuditChain(store.door)
-        shown = sys.stderr.isatty() and not as_json
-        with _progress() if shown else nullcontext() as progress:
-            await _walk(consistency, chain, report, progress, octets=octets)
+        with bars(hidden=as_json) as begin:
+            await _walk(consistency, chain, report, begin, octets=octets)
 
     settings = load_settings(config_file, data_dir, assignments)
     with_store(settings, work)
@@ -99,7 +95,7 @@ async def _walk(
     consistency: Consistency,
     chain: AuditChain,
     report: _Report,
-    progress: Progress | None,
+    begin: Begin,
     *,
     octets: bool,
 ) -> None:
@@ -116,26 +112,16 @@ async def _walk(
     looks["audit_chains"] = partial(chain.heads, actor)
     sizes = await consistency.sizes(actor)
     for name, look in looks.items():
-        task = None if progress is None else progress.add_task(name, total=sizes.get(name))
+        bar = begin(name, sizes.get(name))
         after: tuple[str, ...] | None = None
         while True:
             batch = await look(after)
             report.add(name, batch)
-            if progress is not None and task is not None:
-                progress.update(task, advance=batch.rows)
+            bar.advance(batch.rows)
             after = batch.after
             if after is None:
                 break
-        if progress is not None and task is not None:
-            progress.update(task, total=report.checked[name], completed=report.checked[name])
-
-
-def _progress() -> AbstractContextManager[Progress]:
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    return Progress(*columns, console=Console(stderr=True), transient=True)
+        bar.move(report.checked[name], report.checked[name])
 
 
 def _json(report: _Report) -> dict[str, object]:

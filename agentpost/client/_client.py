@@ -44,7 +44,7 @@ def make_settings(
     key = api_key or os.environ.get("AGENTPOST_API_KEY")
     if not key:
         raise AgentPostError(
-            "There is no API key: give api_key=..., or set AGENTPOST_API_KEY in the environment."
+            "There is no API key: set AGENTPOST_API_KEY in the environment, or give api_key=..."
         )
     if not key.isascii() or not key.isprintable() or " " in key:
         raise AgentPostError("The API key holds characters that no key has.")

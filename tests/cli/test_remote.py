@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
+import os
+import pty
 import subprocess
 import sys
 import threading
@@ -28,17 +30,21 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         yield running
 
 
-def run(
-    server: Server, *arguments: str, status: int = 0, given: str = "", key: str | None = None
-) -> subprocess.CompletedProcess[str]:
-    environment = {
+def shell(server: Server, key: str | None = None) -> dict[str, str]:
+    """The environment of somebody who uses the server."""
+    return {
         **server.environment(),
         "AGENTPOST_API_KEY": server.key if key is None else key,
         "AGENTPOST_BASE_URL": f"http://127.0.0.1:{server.port('http')}",
     }
+
+
+def run(
+    server: Server, *arguments: str, status: int = 0, given: str = "", key: str | None = None
+) -> subprocess.CompletedProcess[str]:
     result = subprocess.run(
         [sys.executable, "-m", "agentpost", *arguments],
-        env=environment,
+        env=shell(server, key),
         input=given,
         capture_output=True,
         text=True,
@@ -187,3 +193,103 @@ def test_failures_say_what_to_do(server: Server) -> None:
     assert secret not in refused.stderr + refused.stdout
     unread = run(server, "send", "i", "--to", "a@b.c", "--text-file", "/nowhere", status=1).stderr
     assert "/nowhere" in unread
+
+
+def shown(server: Server, *arguments: str) -> tuple[str, bytes]:
+    """Standard output of a verb, and what it wrote to a terminal as standard error."""
+    terminal, inside = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "agentpost", *arguments],
+        env={**shell(server), "TERM": "xterm", "COLUMNS": "80"},
+        stdout=subprocess.PIPE,
+        stderr=inside,
+        text=True,
+    )
+    os.close(inside)
+    told: list[bytes] = []
+    reader = threading.Thread(target=lambda: told.append(_drained(terminal)))
+    reader.start()
+    assert process.stdout is not None
+    with process.stdout:
+        output = process.stdout.read()
+    assert process.wait(60) == 0
+    reader.join()
+    os.close(terminal)
+    return output, told[0]
+
+
+def _drained(terminal: int) -> bytes:
+    octets = b""
+    while True:
+        try:
+            piece = os.read(terminal, 65_536)
+        except OSError:  # Linux's word for the end of a terminal.
+            return octets
+        if not piece:
+            return octets
+        octets += piece
+
+
+def test_a_bar_tells_a_terminal_how_far_a_file_is(server: Server, tmp_path: Path) -> None:
+    inbox = verb(server, "inboxes", "create", "uploader")
+    (tmp_path / "report.bin").write_bytes(bytes(1_000_000))
+    send = ["send", inbox["id"], "--to", inbox["email"], "--text", "x"]
+    send += ["--attach", str(tmp_path / "report.bin")]
+    _, told = shown(server, *send)
+    assert b"sending" in told
+    assert b"1.3/1.3 MB" in told
+    for silent in (shown(server, "--quiet", *send), shown(server, *send, "--json")):
+        assert silent[1] == b""
+    assert "sending" not in run(server, *send).stderr
+
+
+def test_long_lists_are_taken_whole(server: Server) -> None:
+    for number in range(3):
+        verb(server, "inboxes", "create", f"whole{number}")
+    output, told = shown(server, "inboxes", "list", "-q", "whole", "--all")
+    assert output.count("whole") == 3
+    assert b"rows" in told
+    assert b"3/?" in told
+    assert shown(server, "inboxes", "list", "-q", "whole")[1] == b""
+    assert len(verb(server, "inboxes", "list", "-q", "whole", "--all")) == 3
+
+
+def test_mail_is_exported_and_fetched(server: Server, tmp_path: Path) -> None:
+    inbox = verb(server, "inboxes", "create", "exporter")
+    verb(server, "send", inbox["id"], "--to", inbox["email"], "--subject", "kept", "--text", "x")
+    made = verb(server, "exports", "create", "--inbox", inbox["id"], "--folder", "INBOX")
+    assert made["kind"] == "mbox"
+    fetched = verb(server, "exports", "download", made["id"], "-o", str(tmp_path))
+    (file,) = tmp_path.iterdir()
+    assert fetched["file"] == str(file)
+    octets = file.read_bytes()
+    assert (octets.count(b"\nSubject: kept"), len(octets)) == (1, fetched["size"])
+    told = shown(server, "exports", "download", made["id"], "-o", str(tmp_path / "again"))[1]
+    assert file.name.encode()[:4] in told or b"again" in told
+    assert (tmp_path / "again").read_bytes() == octets
+    assert run(server, "exports", "get", made["id"]).stdout.count("http") == 0
+    assert made["id"] in run(server, "exports", "list").stdout
+    nowhere = ["exports", "download", made["id"], "-o", str(tmp_path / "no" / "where")]
+    assert "cannot be written" in run(server, *nowhere, status=1).stderr
+    missing = run(server, "exports", "download", "exp_" + "0" * 26, status=1).stderr
+    assert "not_found" in missing
+
+
+def test_a_window_is_replayed(server: Server) -> None:
+    made = verb(server, "webhooks", "create", "https://hooks.example/r", "--client-id", "hook-r")
+    window = ["--after", "2020-01-01", "--before", "2020-01-02T00:00:00Z"]
+    begun = verb(server, "webhooks", "replay", made["id"], *window, "--wait")
+    assert (begun["after"][:19], begun["before"][:19]) == (
+        "2020-01-01T00:00:00",
+        "2020-01-02T00:00:00",
+    )
+    assert run(server, "webhooks", "replay", made["id"], status=2).stderr.count("--after") >= 1
+    run(server, "webhooks", "delete", made["id"], "--yes")
+
+
+def test_a_server_that_is_not_there_is_told_with_its_address(server: Server) -> None:
+    nowhere = run(server, "inboxes", "list", "--base-url", "http://127.0.0.1:9", status=1).stderr
+    assert "http://127.0.0.1:9" in nowhere
+    assert "AGENTPOST_BASE_URL" in nowhere
+    wrong = run(server, "inboxes", "list", "--base-url", "ftp://x", status=1).stderr
+    assert "http://" in wrong

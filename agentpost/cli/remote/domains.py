@@ -27,7 +27,9 @@ def domains_command() -> None:
 @base_url_option
 def list_domains(limit: int, *, as_json: bool, base_url: str | None) -> None:
     """List domains and how far they are."""
-    found = call(base_url, lambda c: first(c.domains.list(limit=page(limit)), limit))
+    found = call(
+        base_url, lambda c: first(c.domains.list(limit=page(limit)), limit, hidden=as_json)
+    )
     show_list([record(each) for each in found], _COLUMNS, as_json=as_json)
 
 

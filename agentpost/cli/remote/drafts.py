@@ -30,7 +30,9 @@ def drafts_command() -> None:
 @base_url_option
 def list_drafts(inbox: str | None, limit: int, *, as_json: bool, base_url: str | None) -> None:
     """List drafts, the newest first: of INBOX (id or address), or of all inboxes."""
-    found = call(base_url, lambda c: first(c.drafts.list(inbox, limit=page(limit)), limit))
+    found = call(
+        base_url, lambda c: first(c.drafts.list(inbox, limit=page(limit)), limit, hidden=as_json)
+    )
     rows = [record(each) for each in found]
     shown = rows if as_json else [{**row, "to": people(row["to_addresses"])} for row in rows]
     show_list(shown, _COLUMNS, as_json=as_json)

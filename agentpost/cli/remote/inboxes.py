@@ -28,7 +28,10 @@ def inboxes_command() -> None:
 def list_inboxes(query: str | None, limit: int, *, as_json: bool, base_url: str | None) -> None:
     """List inboxes, the newest first."""
     options: dict[str, Any] = {} if query is None else {"q": query}
-    found = call(base_url, lambda c: first(c.inboxes.list(limit=page(limit), **options), limit))
+    found = call(
+        base_url,
+        lambda c: first(c.inboxes.list(limit=page(limit), **options), limit, hidden=as_json),
+    )
     show_list([record(each) for each in found], _COLUMNS, as_json=as_json)
 
 

@@ -72,7 +72,10 @@ def list_messages(
     if unread:
         options["seen"] = False
     found = call(
-        base_url, lambda c: first(c.messages.list(inbox, limit=page(limit), **options), limit)
+        base_url,
+        lambda c: first(
+            c.messages.list(inbox, limit=page(limit), **options), limit, hidden=as_json
+        ),
     )
     rows = [record(each) for each in found]
     shown = rows if as_json else [{**row, "from": people(row["from_address"])} for row in rows]
@@ -201,7 +204,9 @@ def threads_command() -> None:
 @base_url_option
 def list_threads(inbox: str | None, limit: int, *, as_json: bool, base_url: str | None) -> None:
     """List conversations, the latest first: of INBOX (id or address), or of all inboxes."""
-    found = call(base_url, lambda c: first(c.threads.list(inbox, limit=page(limit)), limit))
+    found = call(
+        base_url, lambda c: first(c.threads.list(inbox, limit=page(limit)), limit, hidden=as_json)
+    )
     rows = [record(each) for each in found]
     shown = rows if as_json else [{**row, "senders": people(row["senders"])} for row in rows]
     show_list(shown, _THREAD_COLUMNS, as_json=as_json)

@@ -9,7 +9,9 @@ from typing import Any
 import click
 
 from agentpost.cli.output import Failure, json_option, show_one
+from agentpost.cli.progress import bars
 from agentpost.cli.remote.calling import base_url_option, call, record, text_of
+from agentpost.cli.remote.carrying import uploading
 
 
 @click.command("send")
@@ -65,10 +67,12 @@ def send_command(
     body |= {"bcc": list(bcc)} if bcc else {}
     body |= {"attachments": [_file(path) for path in attach]} if attach else {}
     body |= {"dry_run": True} if dry_run else {}
-    sent = call(
-        base_url,
-        lambda c: c.messages.send(inbox, to=list(to), idempotency_key=idempotency_key, **body),
-    )
+    with bars(hidden=as_json or not attach, octets=True) as begin:
+        sent = call(
+            base_url,
+            lambda c: c.messages.send(inbox, to=list(to), idempotency_key=idempotency_key, **body),
+            uploading(begin),
+        )
     found = {name: value for name, value in record(sent).items() if value is not None}
     show_one(found, as_json=as_json)
 

@@ -2,14 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Any
+import time
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from agentpost.cli.output import Failure, json_option, show_list, show_one, show_secret
-from agentpost.cli.remote.calling import base_url_option, call, first, limit_option, page, record
+from agentpost.cli.progress import bars
+from agentpost.cli.remote.calling import (
+    base_url_option,
+    call,
+    first,
+    limit_option,
+    moment_option,
+    page,
+    record,
+)
+
+if TYPE_CHECKING:
+    from agentpost import AgentPost
 
 _COLUMNS = ("id", "url", "event_types", "enabled", "consecutive_failures")
+_LOOK_S: Final = 0.5
+_REPLAY_S: Final = 1800.0
+"""A replay may take as long at the server."""
 _DELIVERIES = ("id", "event_type", "state", "attempts", "status", "next_attempt_at")
 
 
@@ -24,7 +41,9 @@ def webhooks_command() -> None:
 @base_url_option
 def list_webhooks(limit: int, *, as_json: bool, base_url: str | None) -> None:
     """List webhooks and how they fare."""
-    found = call(base_url, lambda c: first(c.webhooks.list(limit=page(limit)), limit))
+    found = call(
+        base_url, lambda c: first(c.webhooks.list(limit=page(limit)), limit, hidden=as_json)
+    )
     show_list([record(each) for each in found], _COLUMNS, as_json=as_json)
 
 
@@ -82,9 +101,61 @@ def list_deliveries(
     options: dict[str, Any] = {} if state is None else {"state": state}
     found = call(
         base_url,
-        lambda c: first(c.webhooks.deliveries(webhook, limit=page(limit), **options), limit),
+        lambda c: first(
+            c.webhooks.deliveries(webhook, limit=page(limit), **options), limit, hidden=as_json
+        ),
     )
     show_list([record(each) for each in found], _DELIVERIES, as_json=as_json)
+
+
+@webhooks_command.command("replay")
+@click.argument("webhook")
+@moment_option("--after", "Tell it again what happened since.", required=True)
+@moment_option("--before", "Only what happened until then; else until now.")
+@click.option("--event", "events", multiple=True, help="Only this type; repeatable.")
+@click.option("--wait", is_flag=True, help="Until all of it is queued; needs the scope jobs:read.")
+@json_option
+@base_url_option
+def replay_webhook(
+    webhook: str,
+    after: datetime,
+    before: datetime | None,
+    events: tuple[str, ...],
+    *,
+    wait: bool,
+    as_json: bool,
+    base_url: str | None,
+) -> None:
+    """Tell a webhook again what happened in a window of time; events keep their ids.
+
+    \b
+    Examples:
+      agentpost webhooks replay whk_... --after 2026-03-08
+      agentpost webhooks replay whk_... --after 2026-03-08T14:00:00Z --before 2026-03-08T15:00:00Z
+    """
+    options: dict[str, Any] = {} if before is None else {"before": before}
+    options |= {"event_types": list(events)} if events else {}
+    begun = call(base_url, lambda c: c.webhooks.replay(webhook, after=after, **options))
+    if wait:
+        call(base_url, lambda c: _queued(c, begun.job_id, hidden=as_json))
+    show_one(record(begun), as_json=as_json)
+
+
+def _queued(client: AgentPost, job: str, *, hidden: bool) -> None:
+    """Wait until a job is done.  Raises: Failure when it was given up, or takes too long."""
+    ends = time.monotonic() + _REPLAY_S
+    with bars(hidden=hidden) as begin:
+        begin("queueing", None)
+        while True:
+            found = [one for one in client.jobs.list(kind="webhook", limit=100) if one.id == job]
+            if not found:
+                return
+            if found[0].state == "failed" or time.monotonic() > ends:
+                raise Failure(
+                    f"The replay is {found[0].state}: {found[0].last_error or 'it takes long'}.",
+                    f"Look at the jobs of the server; this one is {job}.",
+                )
+            time.sleep(_LOOK_S)
 
 
 @webhooks_command.command("delete")
