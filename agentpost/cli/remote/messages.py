@@ -103,7 +103,9 @@ def search_messages(
     """
     found = call(
         base_url,
-        lambda c: first(c.messages.search(q=query, inbox=inbox, limit=page(limit)), limit),
+        lambda c: first(
+            c.messages.search(q=query, inbox=inbox, limit=page(limit)), limit, hidden=as_json
+        ),
     )
     rows = [record(each) for each in found]
     shown = (
@@ -224,7 +226,9 @@ def search_threads(
     """Search conversations: those with a message that `agentpost messages search` finds."""
     found = call(
         base_url,
-        lambda c: first(c.threads.search(q=query, inbox=inbox, limit=page(limit)), limit),
+        lambda c: first(
+            c.threads.search(q=query, inbox=inbox, limit=page(limit)), limit, hidden=as_json
+        ),
     )
     rows = [record(each) for each in found]
     shown = rows if as_json else [{**row, "found": _why(row)} for row in rows]
