@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+from agentpost import AgentPost
 from generators import client as generator
 from generators.naming import ELSEWHERE, OPERATIONS, RESOURCES
 from generators.resources import Unnamed, names, write_resources
@@ -27,6 +29,14 @@ def test_every_operation_is_a_method_or_said_to_be_none() -> None:
     assert not OPERATIONS.keys() & ELSEWHERE
     assert OPERATIONS.keys() <= present, "names of operations that are gone"
     assert {resource for resource, _ in OPERATIONS.values()} <= RESOURCES.keys()
+
+
+def test_every_resource_is_named_on_the_page() -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "sdk-python.md").read_text("utf-8")
+    with AgentPost("ap_sk_test_x") as client:
+        resources = {name for name in vars(client) if not name.startswith("_")}
+    named = {name for name in resources if f"`{name}`" in page or f"client.{name}" in page}
+    assert resources - named == set()
 
 
 def test_an_operation_without_a_name_is_an_error() -> None:
