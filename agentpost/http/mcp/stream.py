@@ -102,8 +102,8 @@ class Streaming:
 
         Raises: Revoked, _Over; Problem when the store cannot answer.
         """
-        call = replace(self.call, actor=await self._actor())
         while True:
+            call = replace(self.call, actor=await self._actor())
             session = await self._session(call.actor)
             states = {uri: await _state(call, uri) for uri in session.watched}
             places = [place for place, _ in states.values() if place is not None]
