@@ -140,6 +140,7 @@ async def test_another_organization_s_mail_is_not_there(
             "timeout_s": 1,
             "claim_id": "clm_01JQ8X5K2M3N4P5R6S7T8V9W00",
             "outcome": "done",
+            "query": "plan",
         }
         properties = tool.listing["inputSchema"]["properties"]
         given = {name: value for name, value in arguments.items() if name in properties}
