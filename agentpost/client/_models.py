@@ -347,6 +347,7 @@ class Message(Model):
     """Of what this inbox sent."""
     reply_to: list[Address] | None
     preview: str | None
+    """How the text begins; for who may read it."""
     flagged: bool | None
     answered: bool | None
     source: str | None
@@ -630,7 +631,7 @@ class Thread(Model):
     senders: list[Address]
     recipients: list[Address]
     preview: str
-    """How its latest message begins."""
+    """How its latest message begins; for who may read it."""
     message_count: int
     unread_count: int
     has_attachments: bool

@@ -194,3 +194,20 @@ async def test_a_key_bound_to_another_inbox_learns_nothing(matrix: Matrix) -> No
 
 def _route(method: str, name: str) -> Endpoint:
     return next(e for e in ROUTES if e.method == method and e.path.endswith(f"{{{name}}}"))
+
+
+READING = {"messages:read", "threads:read", "drafts:read", "drafts:write", "exports:write"}
+"""Scopes whose holders are shown what is in messages, or what they have written themselves."""
+
+
+async def test_who_may_not_read_mail_is_shown_no_text(matrix: Matrix) -> None:
+    """Whoever labels, restores or is told of events hears of subjects at most."""
+    caller = await matrix.acme.caller(*sorted(SCOPES - READING))
+    shown = {}
+    for endpoint in ROUTES:
+        if endpoint.method == "DELETE":
+            continue
+        answer = await matrix.ask(caller, endpoint)
+        if b"dawn" in answer.octets or b"plan.csv" in answer.octets:
+            shown[f"{endpoint.method} {endpoint.path}"] = answer.octets
+    assert shown == {}

@@ -17,7 +17,7 @@ from agentpost.http.resources.shown import (
     MaxChars,
     MessageBody,
     View,
-    summary_body,
+    changed_body,
 )
 from agentpost.http.resources.views import viewed
 from agentpost.store import checks
@@ -121,7 +121,7 @@ async def update_messages(request: Request[BatchMarksBody, None]) -> Response:
         except Problem as problem:
             results.append(_refused(name, problem))
         else:
-            results.append(ResultBody(name, 200, summary_body(message)))
+            results.append(ResultBody(name, 200, changed_body(request.actor, message)))
     return Response(ResultsBody(results))
 
 

@@ -13,7 +13,7 @@ from agentpost.http.desk import desk_of
 from agentpost.http.endpoint import Query, Request, Response, Routes
 from agentpost.http.paging import Moment
 from agentpost.http.resources.marks import Folder, folder_in, labels_in
-from agentpost.http.resources.shown import EXAMPLE, MessageBody, summary_body
+from agentpost.http.resources.shown import EXAMPLE, MessageBody, changed_body
 from agentpost.model.mailbox import Flag, InternalDate
 
 routes = Routes("Messages")
@@ -68,4 +68,4 @@ async def import_message(request: Request[bytes, ImportQuery]) -> Response:
         actor, local.scope, mailbox, request.body, flags, labels_in(query.labels), date
     )
     message = await desk.store.messages.get(actor, placed.message, "messages:write")
-    return Response(summary_body(message), version=message.modseq)
+    return Response(changed_body(request.actor, message), version=message.modseq)

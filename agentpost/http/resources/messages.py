@@ -33,8 +33,8 @@ from agentpost.http.resources.shown import (
     MaxChars,
     MessageBody,
     View,
+    changed_body,
     listed_body,
-    summary_body,
 )
 from agentpost.http.resources.views import viewed
 from agentpost.ids import ThreadId
@@ -315,14 +315,14 @@ async def delete_message(request: Request[None, DeleteQuery]) -> Response:
 async def restore_message(request: Request[None, None]) -> Response:
     """Takes a message out of Trash: to INBOX, or to Sent when this inbox sent it."""
     message = await desk_of(request).store.messages.restore(request.actor, _named(request))
-    return Response(summary_body(message), version=message.modseq)
+    return Response(changed_body(request.actor, message), version=message.modseq)
 
 
 async def _changed(request: Request[Any, None], change: MessageChange) -> Response:
     message = await desk_of(request).store.messages.update(
         request.actor, _named(request), change, if_match=allowed_versions(request)
     )
-    return Response(summary_body(message), version=message.modseq)
+    return Response(changed_body(request.actor, message), version=message.modseq)
 
 
 def _named(request: Request[Any, Any]) -> str:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
-from msgspec import UNSET, Meta, Raw, UnsetType
+from msgspec import UNSET, Meta, Raw, UnsetType, structs
 
 from agentpost.auth.addresses import split_tag
 from agentpost.clock import rfc3339
 from agentpost.http.resources.shapes import EXAMPLE_TIME, AddressBody, Timestamp, people, when
+from agentpost.model.actor import Actor
 from agentpost.model.mailbox import Flag
 from agentpost.model.message import DeliveryState, Listed, Message
 from agentpost.model.reading import File, NewText, Reading
@@ -93,7 +94,9 @@ class MessageBody(msgspec.Struct, frozen=True, kw_only=True):
         list[AddressBody] | UnsetType, Meta(description="Of what this inbox sent")
     ] = UNSET
     reply_to: list[AddressBody] | UnsetType = UNSET
-    preview: str | UnsetType = UNSET
+    preview: Annotated[
+        str | UnsetType, Meta(description="How the text begins; for who may read it")
+    ] = UNSET
     flagged: bool | UnsetType = UNSET
     answered: bool | UnsetType = UNSET
     source: Annotated[
@@ -239,6 +242,12 @@ def summary_body(message: Message, **more: Any) -> MessageBody:
         sent_at=None if inbound or message.state in _NOT_SENT else moment,
         **more,
     )
+
+
+def changed_body(actor: Actor, message: Message) -> MessageBody:
+    """A message as who has changed it is told of it; how its text begins, only who may read it."""
+    body = summary_body(message)
+    return body if actor.may("messages:read") else structs.replace(body, preview=UNSET)
 
 
 def whole_body(

@@ -122,7 +122,7 @@ class ThreadBody(msgspec.Struct, frozen=True, omit_defaults=True):
     participants: list[AddressBody]
     senders: list[AddressBody]
     recipients: list[AddressBody]
-    preview: Annotated[str, Meta(description="How its latest message begins")]
+    preview: Annotated[str, Meta(description="How its latest message begins; for who may read it")]
     message_count: int
     unread_count: int
     has_attachments: bool
@@ -189,8 +189,12 @@ def thread_body(thread: Thread, messages: ListBody[MessageBody] | None = None) -
     )
 
 
-def _shown(thread: Thread) -> Response:
-    return Response(thread_body(thread), version=thread.version)
+def _shown(actor: Actor, thread: Thread) -> Response:
+    """A thread as who has changed it is told of it; how a text begins, only who may read it."""
+    body = thread_body(thread)
+    if not actor.may("threads:read"):
+        body = msgspec.structs.replace(body, preview="")
+    return Response(body, version=thread.version)
 
 
 @routes.get(
@@ -278,7 +282,7 @@ async def get_thread(request: Request[None, ThreadQuery]) -> Response:
     checks.visible(actor, frozenset(query.include), None)
     thread = await _present(request)
     if not actor.may("messages:read"):
-        return _shown(thread)
+        return _shown(actor, thread)
     place = (actor.organization, "thread", thread.id)
     wanted = MessageFilter(thread=ThreadId(thread.id), include=frozenset(query.include))
     where = Place("thread", thread.id)
@@ -321,7 +325,7 @@ async def update_thread(request: Request[ChangedThreadBody, None]) -> Response:
         thread = await _present(request, "labels:write")
     if add or remove:
         thread = await store.threads.label(actor, thread.id, add, remove, _exactly(request, thread))
-    return _shown(thread)
+    return _shown(actor, thread)
 
 
 @routes.post(
@@ -397,7 +401,7 @@ async def restore_thread(request: Request[None, None]) -> Response:
     scope = "threads:delete"
     ids = await store.threads.message_ids(actor, thread.id, scope, trashed=True)
     await _each(ids, lambda message: store.messages.restore(actor, message, scope))
-    return _shown(await _present(request, scope))
+    return _shown(actor, await _present(request, scope))
 
 
 async def _present(request: Request[Any, Any], scope: str = "threads:read") -> Thread:
@@ -415,7 +419,8 @@ async def _label(request: Request[Any, Any], add: list[str], remove: list[str]) 
     added, removed = _labels(thread, add, remove)
     threads = desk_of(request).store.threads
     exactly = _exactly(request, thread)
-    return _shown(await threads.label(request.actor, thread.id, added, removed, exactly))
+    changed = await threads.label(request.actor, thread.id, added, removed, exactly)
+    return _shown(request.actor, changed)
 
 
 def _labels(
