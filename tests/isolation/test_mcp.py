@@ -79,7 +79,7 @@ class Agent:
             arguments["domain"] = self.names["domain"]
         if "timeout_s" in _properties(tool):
             arguments["timeout_s"] = 1
-        arguments[name] = [{"key": value}] if name == "attachments" else value
+        arguments[name] = [{"filename": "x.txt", "key": value}] if name == "attachments" else value
         return await self.call(tool.name, arguments)
 
     async def call(self, tool: str, arguments: dict[str, Any]) -> Any:
