@@ -7,7 +7,8 @@ path of the field, so that a program can mend its request without a human.
 from __future__ import annotations
 
 import re
-from datetime import datetime
+from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any, Final, TypeVar, get_args, get_origin
 from urllib.parse import parse_qsl
 
@@ -34,6 +35,9 @@ _SPELT: Final = {
 }
 """How numbers and moments are written; text is converted leniently otherwise, so that ``2020``
 would be a moment half an hour after 1970."""
+_EARLIEST: Final = datetime(1, 1, 2, tzinfo=UTC)
+_LATEST: Final = datetime(9999, 12, 30, tzinfo=UTC)
+"""A day inside the calendar, so that every zone has these moments."""
 _KEYED: Final = re.compile(r"(?P<name>[A-Za-z_]{1,64})\[(?P<key>[^\[\]]{1,256})\]")
 
 
@@ -46,6 +50,23 @@ def field_error(error: msgspec.ValidationError) -> FieldError:
     if named is not None:
         path = f"{path}.{named['name']}"
     return FieldError(path.removeprefix("."), what)
+
+
+def _timed(annotation: Any) -> bool:
+    """Whether a type has a moment anywhere in it."""
+    if isinstance(annotation, type) and issubclass(annotation, msgspec.Struct):
+        return any(_timed(field.type) for field in msgspec.structs.fields(annotation))
+    return annotation is datetime or any(map(_timed, get_args(annotation)))
+
+
+def _beyond(value: Any, path: str = "") -> Iterator[FieldError]:
+    """The moments outside the calendar in UTC, which could be stored and never shown again."""
+    if isinstance(value, msgspec.Struct):
+        for field in msgspec.structs.fields(value):
+            where = f"{path}.{field.encode_name}" if path else field.encode_name
+            yield from _beyond(getattr(value, field.name), where)
+    elif isinstance(value, datetime) and not _EARLIEST <= value <= _LATEST:
+        yield FieldError(path, "lies outside the years 1 to 9999")
 
 
 _NOT_JSON: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
@@ -73,12 +94,13 @@ def _not_json(error: Exception) -> InvalidRequest:
 class BodyDecoder:
     """Decodes the body of one endpoint."""
 
-    __slots__ = ("_accepts", "_aliases", "_decoder", "_json", "_type")
+    __slots__ = ("_accepts", "_aliases", "_decoder", "_json", "_timed", "_type")
 
     def __init__(self, endpoint: Endpoint) -> None:
         self._type = endpoint.body
         self._accepts = frozenset(endpoint.accepts)
         self._json = JSON in self._accepts and endpoint.body is not bytes
+        self._timed = _timed(endpoint.body)
         self._aliases: dict[str, str] = getattr(endpoint.body, "aliases", {})
         self._decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(
             Any if self._aliases or endpoint.body in (None, bytes) else endpoint.body
@@ -118,12 +140,15 @@ class BodyDecoder:
         if not self._json:
             return body
         try:
-            return self._decoded(body or b"{}")
+            decoded = self._decoded(body or b"{}")
         except msgspec.ValidationError as error:
             _check_json(body)
             raise UnknownField(errors=(field_error(error),)) from None
         except _NOT_JSON as error:
             raise _not_json(error) from None
+        if self._timed and (beyond := tuple(_beyond(decoded))):
+            raise UnknownField(errors=beyond)
+        return decoded
 
     def _decoded(self, body: bytes) -> Any:
         # PostgreSQL's text cannot hold U+0000, and nothing in mail should.
@@ -148,10 +173,11 @@ class BodyDecoder:
 class QueryDecoder:
     """Decodes the query string of one endpoint."""
 
-    __slots__ = ("_aliases", "_default", "_lists", "_maps", "_spelt", "_type")
+    __slots__ = ("_aliases", "_default", "_lists", "_maps", "_spelt", "_timed", "_type")
 
     def __init__(self, kind: type[Query] | None) -> None:
         self._type = kind
+        self._timed = _timed(kind)
         self._default: Query | None = None
         self._aliases: dict[str, str] = getattr(kind, "aliases", {})
         self._lists: frozenset[str] = frozenset()
@@ -188,10 +214,13 @@ class QueryDecoder:
         if self._type is None:
             raise _bad_parameter(pairs[0][0] if pairs else query, "there is no such parameter")
         try:
-            return msgspec.convert(self._gather(pairs), self._type, strict=False)
+            decoded = msgspec.convert(self._gather(pairs), self._type, strict=False)
         except msgspec.ValidationError as error:
             found = field_error(error)
             raise _bad_parameter(found.path, found.message) from None
+        for beyond in _beyond(decoded) if self._timed else ():
+            raise _bad_parameter(beyond.path, beyond.message)
+        return decoded
 
     def _gather(self, pairs: list[tuple[str, str]]) -> dict[str, Any]:
         values: dict[str, Any] = {}

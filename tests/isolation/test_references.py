@@ -73,6 +73,32 @@ def fields_of(kind: Any, before: tuple[str, ...] = ()) -> Iterator[tuple[str, ..
                 yield from fields_of(inner, (*before, name))
 
 
+def with_value(
+    body: dict[str, Any], kind: Any, path: tuple[str, ...], value: Any
+) -> dict[str, Any]:
+    """The body with a value at a path; lists get it as their one element."""
+    name, rest = path[0], path[1:]
+    hint = typing.get_type_hints(kind)[name]
+    inner: Any = value
+    if rest:
+        within = next(_structs(hint, rest[0]))
+        inner = with_value({}, within, rest, value)
+    return {**body, name: [inner] if _listed(hint) else inner}
+
+
+def _structs(hint: Any, field: str) -> Iterator[Any]:
+    if isinstance(hint, type) and issubclass(hint, msgspec.Struct):
+        if field in hint.__struct_fields__:
+            yield hint
+        return
+    for part in typing.get_args(hint):
+        yield from _structs(part, field)
+
+
+def _listed(hint: Any) -> bool:
+    return typing.get_origin(hint) is list or any(map(_listed, typing.get_args(hint)))
+
+
 @dataclass(frozen=True)
 class Reference:
     """A field of an endpoint that names something."""
@@ -126,32 +152,8 @@ class Attacker:
                 self.caller, reference.endpoint, query=query, accept="application/json, */*"
             )
         body = self.own.sample(reference.endpoint)
-        body = _with(body, reference.endpoint.body, reference.path, value)
+        body = with_value(body, reference.endpoint.body, reference.path, value)
         return await self.own.ask(self.caller, reference.endpoint, more=body)
-
-
-def _with(body: dict[str, Any], kind: Any, path: tuple[str, ...], value: str) -> dict[str, Any]:
-    """The body with a value at a path; lists get it as their one element."""
-    name, rest = path[0], path[1:]
-    hint = typing.get_type_hints(kind)[name]
-    inner: Any = value
-    if rest:
-        within = next(_structs(hint, rest[0]))
-        inner = _with({}, within, rest, value)
-    return {**body, name: [inner] if _listed(hint) else inner}
-
-
-def _structs(hint: Any, field: str) -> Iterator[Any]:
-    if isinstance(hint, type) and issubclass(hint, msgspec.Struct):
-        if field in hint.__struct_fields__:
-            yield hint
-        return
-    for part in typing.get_args(hint):
-        yield from _structs(part, field)
-
-
-def _listed(hint: Any) -> bool:
-    return typing.get_origin(hint) is list or any(map(_listed, typing.get_args(hint)))
 
 
 @pytest.fixture(params=["another organization", "another inbox"])

@@ -221,7 +221,10 @@ async def create_rule(request: Request[NewRuleBody, None]) -> Response:
     query=RulesQuery,
     answer=ListBody[RuleBody],
     summary="List filter rules",
-    raises=(NotFound,),
+    raises=(
+        UnknownField,
+        NotFound,
+    ),
     examples=page_of(_EXAMPLE),
 )
 async def list_rules(request: Request[None, RulesQuery]) -> Response:

@@ -282,6 +282,7 @@ async def create_inbox(request: Request[NewInboxBody, None]) -> Response:
     scope="inboxes:read",
     query=InboxesQuery,
     answer=ListBody[InboxBody],
+    raises=(UnknownField,),
     summary="List inboxes",
     examples=page_of(_EXAMPLE),
 )

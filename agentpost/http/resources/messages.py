@@ -99,7 +99,7 @@ class DeleteQuery(Query, frozen=True, forbid_unknown_fields=True):
     answer=ListBody[MessageBody],
     summary="List messages",
     examples=page_of(EXAMPLE),
-    raises=(Forbidden,),
+    raises=(UnknownField, Forbidden),
 )
 async def list_messages(request: Request[None, MessagesQuery]) -> Response:
     """The messages of all inboxes that the key covers, newest first unless asked otherwise.
@@ -116,7 +116,7 @@ async def list_messages(request: Request[None, MessagesQuery]) -> Response:
     answer=ListBody[MessageBody],
     summary="List an inbox's messages",
     examples=page_of(EXAMPLE),
-    raises=(Forbidden,),
+    raises=(UnknownField, Forbidden),
 )
 async def list_inbox_messages(request: Request[None, MessagesQuery]) -> Response:
     """The messages of one inbox, newest first unless asked otherwise.

@@ -115,6 +115,7 @@ async def add_suppression(request: Request[NewSuppressionBody, None]) -> Respons
     scope="filters:read",
     query=SuppressionsQuery,
     answer=ListBody[SuppressionBody],
+    raises=(UnknownField,),
     summary="List suppressed addresses",
     examples=page_of(_EXAMPLE),
 )

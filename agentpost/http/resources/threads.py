@@ -204,7 +204,7 @@ def _shown(actor: Actor, thread: Thread) -> Response:
     answer=ListBody[ThreadBody],
     summary="List threads",
     examples=page_of(EXAMPLE),
-    raises=(Forbidden,),
+    raises=(UnknownField, Forbidden),
 )
 async def list_threads(request: Request[None, ThreadsQuery]) -> Response:
     """The threads of all inboxes that the key covers, the latest message first unless asked
@@ -219,7 +219,7 @@ async def list_threads(request: Request[None, ThreadsQuery]) -> Response:
     answer=ListBody[ThreadBody],
     summary="List an inbox's threads",
     examples=page_of(EXAMPLE),
-    raises=(Forbidden,),
+    raises=(UnknownField, Forbidden),
 )
 async def list_inbox_threads(request: Request[None, ThreadsQuery]) -> Response:
     """The threads of one inbox, the latest message first unless asked otherwise."""
