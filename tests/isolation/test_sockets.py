@@ -67,7 +67,9 @@ async def test_no_frame_reaches_what_is_another_s(matrix: Matrix) -> None:
                         continue
                     told = []
                     for value in (matrix.names[kind], absent[kind]):
-                        wanted = {"inbox_id": home} if "inbox_id" in _fields(frame) else {}
+                        wanted: dict[str, Any] = (
+                            {"inbox_id": home} if "inbox_id" in _fields(frame) else {}
+                        )
                         wanted[name] = [value] if name.endswith("s") else value
                         await client.say(type=frame.__struct_config__.tag, id="x", **wanted)
                         told.append(await client.hear())
