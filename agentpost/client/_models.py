@@ -694,6 +694,7 @@ class FoundMessage(Model):
     """Of what this inbox sent."""
     reply_to: list[Address] | None
     preview: str | None
+    """How the text begins; for who may read it."""
     flagged: bool | None
     answered: bool | None
     source: str | None
@@ -789,7 +790,7 @@ class FoundThread(Model):
     senders: list[Address]
     recipients: list[Address]
     preview: str
-    """How its latest message begins."""
+    """How its latest message begins; for who may read it."""
     message_count: int
     unread_count: int
     has_attachments: bool
