@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import trio
 
-from agentpost.errors import FieldError, Forbidden, UnknownField
+from agentpost.errors import AuthenticationFailed, FieldError, Forbidden, UnknownField
 from agentpost.events.bus import Bus, Watch
 from agentpost.http.extracting import told
 from agentpost.http.websocket import Wait
@@ -21,6 +21,7 @@ from agentpost.model.actor import Actor
 from agentpost.model.inbox import LocalAddress
 from agentpost.model.message import InboxChanges, Mark, Message
 from agentpost.store import checks
+from agentpost.store.authentication import Authentication
 from agentpost.store.opening import Store
 
 _LOOK_S: Final = 15.0
@@ -114,7 +115,7 @@ class MailWaiter:
         """The first message behind ``since`` (now when None) that matches.
 
         It ends without one when ``timeout_s`` is over or the server is ``stopping``.
-        Raises: NotFound, Forbidden.
+        Raises: NotFound, Forbidden; AuthenticationFailed when the actor's key ends meanwhile.
         """
         place = await self._store.directory.reach(actor, "messages:read", inbox)
         checks.visible(actor, awaited.include, None)
@@ -133,6 +134,7 @@ class MailWaiter:
                     if stopping is not None and stopping.is_set():
                         break
                     await _woken(watch, stopping)
+                    await check_still(self._store.authentication, actor)
             return Waited(search.found, search.position)
         finally:
             watch.close()
@@ -198,6 +200,15 @@ async def _woken(watch: Watch, stopping: trio.Event | None) -> None:
             nursery.start_soon(_end_when, stopping, nursery.cancel_scope)
         await watch.wait(_LOOK_S)
         nursery.cancel_scope.cancel()
+
+
+async def check_still(authentication: Authentication, actor: Actor) -> None:
+    """Tell nothing to who has waited, if his key was revoked or has expired meanwhile.
+
+    Raises: AuthenticationFailed.
+    """
+    if not await authentication.still_valid(actor):
+        raise AuthenticationFailed
 
 
 async def _end_when(stopping: trio.Event, scope: trio.CancelScope) -> None:

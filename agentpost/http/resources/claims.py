@@ -17,6 +17,7 @@ from agentpost.http.resources.marks import Folder, folder_in, labels_in
 from agentpost.http.resources.shapes import EXAMPLE_TIME, Labels, Timestamp
 from agentpost.http.resources.shown import DEFAULT_CHARS, EXAMPLE, MessageBody, View
 from agentpost.http.resources.views import viewed
+from agentpost.http.waiting import check_still
 from agentpost.ids import ThreadId
 from agentpost.limits import ClaimLimits
 from agentpost.model.actor import Actor
@@ -173,6 +174,7 @@ async def claim_messages(request: Request[ClaimsBody, None]) -> Response:
             if taken or left <= 0 or desk.stopping.is_set():
                 break
             await watch.wait(min(_LOOK_S, left))
+            await check_still(desk.store.authentication, actor)
     finally:
         watch.close()
     return Response(ClaimListBody([await _shown(desk, actor, one, body.view) for one in taken]))

@@ -110,6 +110,25 @@ async def test_who_claims_can_wait_for_work(acme: Tenant) -> None:
     assert sorted(given) == sorted(one.message for one in placed)
 
 
+async def test_who_waits_for_work_needs_a_key_to_its_end(acme: Tenant) -> None:
+    inbox = await acme.inbox()
+    caller = await acme.caller("messages:read", "labels:write")
+    key = (await caller("GET", "/me")).json["key_id"]
+    answers: list[Answer] = []
+
+    async def wait() -> None:
+        answers.append(await caller("POST", f"/inboxes/{inbox.id}/claims", {"timeout_s": 5}))
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(wait)
+        await trio.sleep(0.1)
+        assert (await acme.call("DELETE", f"/api-keys/{key}")).status == 204
+        await deliver_event(acme, inbox, letter())
+    assert [(answer.status, answer.code) for answer in answers] == [(401, "unauthenticated")]
+    taken = await acme.call("POST", f"/inboxes/{inbox.id}/claims", {})
+    assert len(taken.json["data"]) == 1
+
+
 @pytest.mark.parametrize("verb", ["ack", "nack", "extend"])
 async def test_a_claim_is_its_inbox_s(acme: Tenant, globex: Tenant, verb: str) -> None:
     inbox, other = await acme.inbox(), await acme.inbox("other")

@@ -232,6 +232,20 @@ async def test_a_wait_ends_with_its_inbox(api: Api, acme: Tenant) -> None:
     assert [(one.status, one.code) for one in answers] == [(404, "not_found")]
 
 
+async def test_a_wait_ends_with_its_key(api: Api, acme: Tenant) -> None:
+    """Nobody hears of mail by a key that was revoked while it waited, and none is marked for it."""
+    inbox = await acme.inbox()
+    caller = await acme.caller("messages:read", "labels:write")
+    key = (await caller("GET", "/me")).json["key_id"]
+    answers: list[Answer] = []
+    async with trio.open_nursery() as nursery:
+        await waits(nursery, answers, acme, inbox, "&mark=seen", caller)
+        assert (await acme.call("DELETE", f"/api-keys/{key}")).status == 204
+        placed = await deliver_event(acme, inbox, letter())
+    assert [(answer.status, answer.code) for answer in answers] == [(401, "unauthenticated")]
+    assert not (await acme.call("GET", f"/messages/{placed.message}")).json["seen"]
+
+
 async def test_a_wait_ends_with_the_server_and_says_where_to_go_on(
     database_url: str, tmp_path: Any
 ) -> None:
