@@ -80,6 +80,11 @@ async def _second_of_everything(matrix: Matrix) -> None:
     ):
         made = await acme.call("POST", path, body)
         assert made.status < 300, made.octets
+    reader = {"client_id": "second", "event_types": ["message.received"]}
+    for place in ("", f"/pods/{names['pod']}", f"/inboxes/{inbox.id}"):
+        reader["client_id"] = f"second{place.count('/')}-{place[1:4]}"
+        made = await acme.call("POST", f"/v0{place}/webhooks/polling", reader)
+        assert made.status < 300, made.octets
     partner = RuleRequest("send", "block", "domain", "second.example")
     for rule in (
         partner,
@@ -144,7 +149,10 @@ async def test_a_tool_takes_no_cursor_of_another_list(matrix: Matrix) -> None:
             if "cursor" not in tool.listing["inputSchema"]["properties"]:
                 continue
             arguments = {"cursor": cursor}
-            if "thread_id" in tool.listing["inputSchema"].get("required", ()):
+            required = tool.listing["inputSchema"].get("required", ())
+            if "query" in required:
+                arguments["query"] = "plan"
+            if "thread_id" in required:
                 if caller is matrix.globex.call:
                     continue
                 arguments["thread_id"] = matrix.names["thread"]

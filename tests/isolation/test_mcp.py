@@ -44,7 +44,7 @@ PLAIN: Final = {
     "add_labels", "after", "after_seq", "as", "bcc", "before", "cc", "client_id", "consume",
     "cursor", "display_name", "dry_run", "extract", "flagged", "folder", "from",
     "hold_for_approval", "html", "idempotency_key", "include_authentication", "include_headers",
-    "kinds", "labels", "lease_s", "limit", "max", "max_chars", "max_tokens", "metadata",
+    "kinds", "labels", "lease_s", "limit", "max", "max_chars", "max_tokens", "metadata", "mode",
     "remove_labels", "reply_all", "reply_to", "save_as_draft", "seen", "send_at", "send_paused",
     "status", "subject", "subject_contains", "text", "timeout_s", "type", "unread", "username",
     "view",
@@ -146,8 +146,8 @@ async def test_every_tool_may_be_used_with_one_s_own(matrix: Matrix, agent: Agen
             result = await agent.use(tool, name, agent.names[REFERENCES[name]])
             if result.get("isError"):
                 wrong[f"{tool.name} {name}"] = _error(result)
-    # The draft of the seed has no recipients, and is deleted after it was not sent.
-    assert wrong.keys() <= {"send_draft draft_id"}, wrong
+    # The draft has no recipients, so that it is still there for the tools that follow.
+    assert wrong.keys() <= {"send_draft draft_id", "request_approval draft_id"}, wrong
 
 
 async def test_no_list_shows_what_is_another_s(matrix: Matrix, agent: Agent) -> None:
@@ -155,7 +155,8 @@ async def test_no_list_shows_what_is_another_s(matrix: Matrix, agent: Agent) -> 
         if not tool.listing["inputSchema"].get("required"):
             if not tool.listing["annotations"]["readOnlyHint"]:
                 continue
-            told = json.dumps(await agent.call(tool.name, {})).encode()
+            short = {"timeout_s": 1} if "timeout_s" in _properties(tool) else {}
+            told = json.dumps(await agent.call(tool.name, short)).encode()
             assert not any(each in told for each in WORDS), (tool.name, told)
     told = json.dumps(await agent.ask("resources/list")).encode()
     assert not any(each in told for each in matrix.secrets())
