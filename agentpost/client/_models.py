@@ -932,7 +932,7 @@ class Export(Model):
     error: str | None
     """Why it failed."""
     download: Link | None
-    """A link that works without a key for an hour; each answer has a new one. null until the file is done, and for a key that may not see what is in it."""
+    """A link that works without a key for a quarter of an hour; each answer has a new one. null until the file is done, and for a key that may not see what is in it."""
     created_at: datetime
     """RFC 3339 in UTC."""
     finished_at: datetime | None

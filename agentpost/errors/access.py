@@ -53,7 +53,7 @@ class LinkExpired(Problem):
         "EXPIRED",
         (550, "5.7.1"),
         "The link has expired.",
-        "Ask for a new link with the same request as before; links work for an hour.",
+        "Ask for a new link with the same request as before; links work for a quarter of an hour.",
     )
 
 

@@ -120,8 +120,9 @@ class McpLimits:
 class FileLimits:
     """Links that open files without a key, and files that wait to be attached; times in seconds."""
 
-    link_s: int = 3600
-    """A link to download or to upload one file: it may lie in a log or a prompt by then (R8)."""
+    link_s: int = 900
+    """A link to download or to upload one file: it may lie in a log or a prompt by then (R8), and is
+    used within minutes."""
     upload_s: int = 24 * 3600
     """From the announcement of a file to the last message that it may be attached to."""
     waiting: int = 1_000

@@ -26,7 +26,7 @@ class Idempotency:
         self._door = door
 
     async def repeated(self, actor: Actor, key: str, request_hash: bytes) -> StoredAnswer | None:
-        """The answer to this same request in whatever environment the actor covers.
+        """The answer to this same request in whatever environment and inbox the actor covers.
 
         For requests about what their first execution has made go away, and its place with it.
         """
@@ -35,11 +35,13 @@ class Idempotency:
             return await connection.row(
                 "SELECT status, body FROM idempotency WHERE key = $2 AND request_hash = $3"
                 " AND environment_id IN (SELECT id FROM environments WHERE organization_id = $1)"
-                " AND ($4::text[] IS NULL OR environment_id = ANY ($4))",
+                " AND ($4::text[] IS NULL OR environment_id = ANY ($4))"
+                " AND ($5::text[] IS NULL OR inbox_id = ANY ($5))",
                 where.organization,
                 key,
                 request_hash,
                 None if actor.environments is None else sorted(actor.environments),
+                None if actor.inboxes is None else sorted(actor.inboxes),
             )
 
         row = await self._door.read(actor, None, None, read)
@@ -62,11 +64,12 @@ async def keep(
 ) -> None:
     """Keep, in the running transaction, what a repetition is answered: JSON."""
     await connection.execute(
-        "INSERT INTO idempotency (environment_id, key, organization_id, request_hash, status, body)"
-        " VALUES ($1, $2, $3, $4, $5, $6)",
+        "INSERT INTO idempotency (environment_id, key, organization_id, inbox_id, request_hash,"
+        " status, body) VALUES ($1, $2, $3, $4, $5, $6, $7)",
         where.environment,
         request.key,
         where.organization,
+        where.inbox,
         request.request_hash,
         request.status,
         body,

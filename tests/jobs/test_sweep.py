@@ -28,8 +28,9 @@ def sweeps(world: World) -> Sweeps:
 async def test_old_rows_go_and_young_ones_stay(world: World) -> None:
     for days in (1, 8, 31, 91):
         await world.execute(
-            "INSERT INTO idempotency (environment_id, key, organization_id, request_hash, status,"
-            " body, created_at) VALUES ($1, $2::text, $3, '', 200, '', now() - $4::interval)",
+            "INSERT INTO idempotency (environment_id, key, organization_id, inbox_id,"
+            " request_hash, status, body, created_at)"
+            " VALUES ($1, $2::text, $3, 'inb_1', '', 200, '', now() - $4::interval)",
             world.where.environment,
             str(days),
             world.where.organization,

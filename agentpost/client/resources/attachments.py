@@ -51,7 +51,7 @@ class Attachments:
         The file itself, decoded.  Range, If-Range and If-None-Match are understood.
 
         It comes from a stranger and is always offered as a download, never to be shown.  With
-        ``presigned=true`` the answer is JSON with a URL that gives it for an hour, without a key.
+        ``presigned=true`` the answer is JSON with a URL that gives it for a quarter of an hour, without a key.
         """
         target = path("/api/v1/messages/{}/attachments/{}/content", message_id, attachment_id)
         answer: bytes = self._call(Call("GET", target, bytes))
@@ -137,7 +137,7 @@ class AsyncAttachments:
         The file itself, decoded.  Range, If-Range and If-None-Match are understood.
 
         It comes from a stranger and is always offered as a download, never to be shown.  With
-        ``presigned=true`` the answer is JSON with a URL that gives it for an hour, without a key.
+        ``presigned=true`` the answer is JSON with a URL that gives it for a quarter of an hour, without a key.
         """
         target = path("/api/v1/messages/{}/attachments/{}/content", message_id, attachment_id)
         answer: bytes = await self._call(Call("GET", target, bytes))

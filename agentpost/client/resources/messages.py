@@ -711,7 +711,7 @@ class Messages:
         The message exactly as it was received or sent, octet for octet (RFC 5322).
 
         The ETag is the SHA-256 of the octets.  Range, If-Range and If-None-Match are understood.
-        With ``presigned=true`` the answer is JSON with a URL that gives them for an hour, without a
+        With ``presigned=true`` the answer is JSON with a URL that gives them for a quarter of an hour, without a
         key: from the bucket where large messages lie in one, else from this server.
         """
         target = path("/api/v1/messages/{}/raw", message_id)
@@ -1496,7 +1496,7 @@ class AsyncMessages:
         The message exactly as it was received or sent, octet for octet (RFC 5322).
 
         The ETag is the SHA-256 of the octets.  Range, If-Range and If-None-Match are understood.
-        With ``presigned=true`` the answer is JSON with a URL that gives them for an hour, without a
+        With ``presigned=true`` the answer is JSON with a URL that gives them for a quarter of an hour, without a
         key: from the bucket where large messages lie in one, else from this server.
         """
         target = path("/api/v1/messages/{}/raw", message_id)

@@ -58,7 +58,8 @@ class DownloadQuery(Query, frozen=True, forbid_unknown_fields=True):
     """The octets, or a URL that gives them."""
 
     presigned: Annotated[
-        bool, Meta(description="Answer with a URL that works without a key for an hour")
+        bool,
+        Meta(description="Answer with a URL that works without a key for a quarter of an hour"),
     ] = False
 
 
@@ -111,7 +112,7 @@ async def get_raw(request: Request[None, DownloadQuery]) -> Response:
     """The message exactly as it was received or sent, octet for octet (RFC 5322).
 
     The ETag is the SHA-256 of the octets.  Range, If-Range and If-None-Match are understood.
-    With ``presigned=true`` the answer is JSON with a URL that gives them for an hour, without a
+    With ``presigned=true`` the answer is JSON with a URL that gives them for a quarter of an hour, without a
     key: from the bucket where large messages lie in one, else from this server.
     """
     desk, actor, message = desk_of(request), request.actor, _message(request)
@@ -174,7 +175,7 @@ async def get_attachment_content(request: Request[None, DownloadQuery]) -> Respo
     """The file itself, decoded.  Range, If-Range and If-None-Match are understood.
 
     It comes from a stranger and is always offered as a download, never to be shown.  With
-    ``presigned=true`` the answer is JSON with a URL that gives it for an hour, without a key.
+    ``presigned=true`` the answer is JSON with a URL that gives it for a quarter of an hour, without a key.
     """
     desk = desk_of(request)
     content = await _content(request)

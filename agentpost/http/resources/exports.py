@@ -60,7 +60,7 @@ class ExportBody(msgspec.Struct, frozen=True):
     download: Annotated[
         LinkBody | None,
         Meta(
-            description="A link that works without a key for an hour; each answer has a new one."
+            description="A link that works without a key for a quarter of an hour; each answer has a new one."
             " null until the file is done, and for a key that may not see what is in it"
         ),
     ]

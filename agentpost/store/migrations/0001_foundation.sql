@@ -384,6 +384,7 @@ CREATE TABLE idempotency (
     environment_id   text COLLATE "C" NOT NULL,
     key              text COLLATE "C" NOT NULL,
     organization_id  text COLLATE "C" NOT NULL,
+    inbox_id         text COLLATE "C" NOT NULL,
     request_hash     bytea NOT NULL,
     status           smallint NOT NULL,
     body             bytea NOT NULL,

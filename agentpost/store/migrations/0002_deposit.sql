@@ -270,8 +270,9 @@ BEGIN
             AND b.role IN ('drafts', 'scheduled', 'approvals');
     END IF;
     IF cardinality(keys) > 0 THEN
-        INSERT INTO idempotency (environment_id, key, organization_id, request_hash, status, body)
-        SELECT m.environment_id, k.key, m.organization_id, k.request_hash, k.status,
+        INSERT INTO idempotency (environment_id, key, organization_id, inbox_id, request_hash,
+            status, body)
+        SELECT m.environment_id, k.key, m.organization_id, m.inbox_id, k.request_hash, k.status,
             convert_to((jsonb_build_object('id', m.id, 'thread_id', m.thread_id, 'status',
                 k.answer) || k.told)::text, 'UTF8')
         FROM unnest(keys) AS k JOIN messages m ON m.id = k.message;

@@ -11,7 +11,7 @@ import trio
 from agentpost.model.actor import system_actor
 from agentpost.model.message import MessageFilter
 from agentpost.model.page import PageRequest
-from tests.http.resources.conftest import Answer, Caller, Tenant, deliver, letter
+from tests.http.resources.conftest import ALL, Answer, Caller, Tenant, deliver, letter
 
 LETTER = {"to": "ada@elsewhere.example", "subject": "Hello", "text_body": "Good morning."}
 
@@ -164,6 +164,20 @@ async def test_a_repetition_with_its_key_sends_nothing(acme: Tenant) -> None:
         assert (answer.status, answer.code) == (400, "invalid_request")
     fresh = await acme.call("POST", path, body, idempotency_key="k-2")
     assert fresh.json["id"] != first.json["id"]
+
+
+async def test_a_repetition_is_told_nothing_of_another_inbox(acme: Tenant) -> None:
+    """Not even to a key of the same environment that knows all of the request."""
+    inbox, other = await acme.inbox("one"), await acme.inbox("two")
+    placed = await deliver(acme.store, inbox, letter())
+    path, body = f"/messages/{placed.message}/reply", {"text_body": "Thanks."}
+    assert (await acme.call("POST", path, body, idempotency_key="k")).status == 202
+    bound = await acme.caller(*ALL, inboxes=(other.id,))
+    answer = await bound("POST", path, body, idempotency_key="k")
+    assert (answer.status, answer.code) == (404, "not_found")
+    own = await acme.caller(*ALL, inboxes=(inbox.id,))
+    again = await own("POST", path, body, idempotency_key="k")
+    assert (again.status, again.fields["idempotent-replayed"]) == (202, "true")
 
 
 async def test_repetitions_side_by_side_send_once(acme: Tenant) -> None:
