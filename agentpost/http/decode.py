@@ -66,7 +66,7 @@ def _beyond(value: Any, path: str = "") -> Iterator[FieldError]:
             where = f"{path}.{field.encode_name}" if path else field.encode_name
             yield from _beyond(getattr(value, field.name), where)
     elif isinstance(value, datetime) and not _EARLIEST <= value <= _LATEST:
-        yield FieldError(path, "lies outside the years 1 to 9999")
+        yield FieldError(path, "must lie from 0001-01-02 to 9999-12-30")
 
 
 _NOT_JSON: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
