@@ -156,3 +156,15 @@ async def test_what_a_session_remembers_is_bounded(acme: Tenant) -> None:
     known = list((await sessions.get(actor, hand.session)).canceled)
     assert len(known) == sessions.limits.max_canceled
     assert (known[0], known[-1]) == ("3", "5")
+
+
+async def test_a_wait_ends_with_its_key(acme: Tenant) -> None:
+    """At its next sign of life, though nothing comes that it could be told."""
+    hand = await by_hand(acme, "messages:read", "inboxes:read")
+    key = (await hand.call("GET", "/me")).json["key_id"]
+    with trio.fail_after(10):
+        async with streamed(hand, waiting(await acme.inbox())) as stream:
+            assert (await acme.call("DELETE", f"/api-keys/{key}")).status == 204
+            answer = await rest(stream)
+    assert b'"isError":true' in answer
+    assert b"unauthenticated" in answer

@@ -14,6 +14,7 @@ from agentpost.http.mcp.calling import Calling, plain
 from agentpost.http.mcp.tool import Arguments, Progress, Text, Tools, Truth
 from agentpost.http.mcp.tools.identity import the_inbox
 from agentpost.http.resources import wait
+from agentpost.http.waiting import check_still
 from agentpost.model.message import Mark
 from agentpost.store import checks
 
@@ -74,6 +75,8 @@ async def wait_for_message(call: Calling, arguments: Wait) -> AsyncIterator[Any]
         if waited >= total or call.desk.stopping.is_set():
             yield {"matched": False}
             return
+        # Each step is a wait of its own, which tells at once what came before it.
+        await check_still(call.desk.store.authentication, call.actor)
         step = min(total - waited, call.limits.progress_s)
 
 
