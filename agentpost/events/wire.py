@@ -130,25 +130,23 @@ def _letter(told: Told) -> Data:
     }
 
 
-def _queued(event: Event, told: Told, full: bool) -> Data:
+def _outgoing(told: Told, full: bool, more: Data) -> Data:
     data: Data = {
         "rfc_message_id": _bracketed(told.message.rfc_message_id),
         "source": told.message.source,
-        "queued_at": rfc3339(event.created_at),
+        **more,
     }
     return data | _letter(told) if full else data
+
+
+def _queued(event: Event, told: Told, full: bool) -> Data:
+    return _outgoing(told, full, {"queued_at": rfc3339(event.created_at)})
 
 
 def _sent(event: Event, told: Told, full: bool) -> Data:
-    data: Data = {
-        "rfc_message_id": _bracketed(told.message.rfc_message_id),
-        "source": told.message.source,
-        # What another server took says so itself; nothing else has left this one.
-        "provider": "loopback",
-        "provider_message_id": None,
-        "sent_at": rfc3339(event.created_at),
-    }
-    return data | _letter(told) if full else data
+    # What another server took says so itself; nothing else has left this one.
+    way = {"provider": "loopback", "provider_message_id": None}
+    return _outgoing(told, full, {**way, "sent_at": rfc3339(event.created_at)})
 
 
 def _draft(event: Event, told: Told, full: bool) -> Data:
